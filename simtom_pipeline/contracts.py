@@ -1,0 +1,168 @@
+"""Table contracts: a table is declared once, here is the language it is declared in.
+
+DDL, comments, Dagster column schema, key checks and the data dictionary are all derived from a
+contract; nothing in this module knows a particular table, a database or an orchestrator.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """One type in its two languages: the Arrow type that is simulated, the SQL type that is landed."""
+
+    arrow: pa.DataType
+    sql: str
+    values: tuple[str, ...] = ()  # of an ENUM, in order
+
+    def array(self, values: np.ndarray | pa.Array) -> pa.Array:
+        """Arrow array of the NumPy representation, shape (n,).
+
+        Timestamps are int64 microseconds and dates int32 days since 1970-01-01; money is int64
+        cents; an ENUM is the integer code of its value; text is an object array.
+        """
+        if isinstance(values, pa.Array):
+            return values
+        if self.values:
+            codes = pa.array(values.astype(np.int8, copy=False))
+            return pa.DictionaryArray.from_arrays(codes, pa.array(self.values, pa.string()))
+        if pa.types.is_decimal(self.arrow):
+            return _decimal_from_cents(values, self.arrow)
+        if pa.types.is_timestamp(self.arrow):
+            return pa.array(values.astype(np.int64, copy=False)).view(self.arrow)
+        if pa.types.is_date32(self.arrow):
+            return pa.array(values.astype(np.int32, copy=False)).view(self.arrow)
+        return pa.array(values, self.arrow)
+
+
+def _decimal_from_cents(cents: np.ndarray, arrow_type: pa.DataType) -> pa.Array:
+    words = np.empty((len(cents), 2), np.int64)  # 128-bit little endian: low word, sign extension
+    words[:, 0] = cents
+    words[:, 1] = cents >> 63
+    return pa.Array.from_buffers(arrow_type, len(cents), [None, pa.py_buffer(words)])
+
+
+BIGINT = ColumnType(pa.int64(), "BIGINT")
+INTEGER = ColumnType(pa.int32(), "INTEGER")
+SMALLINT = ColumnType(pa.int16(), "SMALLINT")
+DOUBLE = ColumnType(pa.float64(), "DOUBLE")
+BOOLEAN = ColumnType(pa.bool_(), "BOOLEAN")
+DATE = ColumnType(pa.date32(), "DATE")
+TIMESTAMP = ColumnType(pa.timestamp("us"), "TIMESTAMP")
+TEXT = ColumnType(pa.string(), "VARCHAR")
+MONEY = ColumnType(pa.decimal128(10, 2), "DECIMAL(10,2)")
+
+
+def enum(values: object) -> ColumnType:
+    """The ENUM whose values are those of a `Literal`, in its order."""
+    names = get_args(values)
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return ColumnType(pa.dictionary(pa.int8(), pa.string()), f"ENUM({quoted})", names)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: what it holds, in which unit, what it means."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    unit: str = ""
+
+    @property
+    def comment(self) -> str:
+        """Meaning and unit in one line."""
+        return f"{self.meaning} [{self.unit}]" if self.unit else self.meaning
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """`column` points to the primary key of `parent`, whose row exists from its dating column on."""
+
+    column: str
+    parent: str
+
+
+@dataclass(frozen=True)
+class TableContract:
+    """A table: what a row is, its columns, its keys and the column that dates it.
+
+    Attributes
+    ----------
+    dated_by : name of the timestamp column that says when the row came to exist; it lies within `day`.
+    daily : whether the table is partitioned by day (it then has a column `day`); otherwise it is a
+        constant of the scenario.
+    truth : whether it holds what only the simulator knows (schema `<scenario>_truth`).
+    starts_before : whether rows of the first day may be dated before `clock.start`.
+    """
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    dated_by: str | None = None
+    daily: bool = True
+    truth: bool = False
+    starts_before: bool = False
+    schema: pa.Schema = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        arrow = pa.schema([pa.field(c.name, c.type.arrow, nullable=False) for c in self.columns])
+        object.__setattr__(self, "schema", arrow)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def table(self, columns: Mapping[str, np.ndarray | pa.Array]) -> pa.Table:
+        """Arrow table of this contract's schema from one array a column, each of shape (n,).
+
+        Raises
+        ------
+        ValueError : a column is missing, or one is there that the contract does not declare.
+        """
+        if set(columns) != set(self.column_names):
+            missing = sorted(set(self.column_names) - set(columns))
+            unknown = sorted(set(columns) - set(self.column_names))
+            raise ValueError(f"table {self.name}: columns missing {missing}, not in the contract {unknown}")
+        arrays = [column.type.array(columns[column.name]) for column in self.columns]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+@dataclass(frozen=True)
+class ViewContract:
+    """A view over the tables of one scenario, for analysts.
+
+    `sql` is a SELECT in which `{schema}` stands for the scenario's quoted schema.
+    """
+
+    name: str
+    row: str
+    sql: str
+    columns: tuple[Column, ...]
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeclaredShares:
+    """The scenario says how often each value occurs; one independent draw a row of `table`.
+
+    Attributes
+    ----------
+    expression : SQL over the table's columns that yields the value as text.
+    shares : expected share of each value; they add up to one.
+    where : SQL condition for the rows that are draws from these shares.
+    """
+
+    table: str
+    expression: str
+    shares: Mapping[str, float]
+    where: str = "true"
+    label: str = ""

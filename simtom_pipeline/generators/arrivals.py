@@ -1,0 +1,182 @@
+"""Arrival processes: when the events of a day happen, drawn exactly and without a loop over events.
+
+What spans midnight is keyed by the day it starts on: the on/off path of bursts by the refresh times of
+each day, a self-exciting cluster by the day of its immigrant. So any day can be drawn alone, and the
+process is stationary at `clock.start`: what happened before it has its after-effects.
+
+Sources: Cox & Lewis (1966) for inversion of the cumulative intensity; Fischer & Meier-Hellstern (1993)
+for the Markov-modulated Poisson process; Hawkes & Oakes (1974) for the cluster form of the
+self-exciting process.
+"""
+
+from abc import ABC, abstractmethod
+from datetime import date, timedelta
+from functools import lru_cache
+from math import ceil, log
+
+import numpy as np
+
+from ..scenarios.models import Arrivals, Scenario
+from .intensity import SECONDS_PER_DAY, DayFactors, PiecewiseRate, day_factors, day_rate
+from .random_streams import RandomStreams, exponential, poisson
+
+NEGLIGIBLE_OFFSPRING = 1e-9
+"""Clusters are followed until fewer than this many descendants an immigrant can still be expected."""
+
+
+class ArrivalProcess(ABC):
+    """The arrivals of one scenario; `times` is a pure function of the day."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.arrivals: Arrivals = scenario.arrivals
+        self.streams = RandomStreams(scenario.seed)
+        self._volume = scenario.volume
+
+    def factors(self, day: date) -> DayFactors:
+        """Where the expected volume of `day` comes from."""
+        return day_factors(self._volume, self.streams, day)
+
+    def rate(self, day: date) -> PiecewiseRate:
+        """Intensity of `day` with its calendar, noise, hours and flash sales."""
+        return day_rate(self.arrivals, self.factors(day).mean, day)
+
+    def spillover(self, day: date) -> float:
+        """Expected events of `day` over the integral of its intensity."""
+        return 1.0
+
+    @abstractmethod
+    def times(self, day: date) -> np.ndarray:
+        """Sorted event times of `day` in seconds since midnight, shape (n_events,)."""
+
+    def _conditional_poisson(self, rate: PiecewiseRate, day: date) -> np.ndarray:
+        """Arrivals of a Poisson process with the given intensity: the count, then sorted uniforms."""
+        count = int(poisson(self.streams.uniform("arrivals.count", day, 1), rate.total)[0])
+        fraction = np.sort(self.streams.uniform("arrivals.time", day, count))
+        return rate.times(fraction)
+
+
+class UniformArrivals(ArrivalProcess):
+    """round(mu) events, evenly spaced in expected events."""
+
+    def times(self, day: date) -> np.ndarray:
+        rate = self.rate(day)
+        count = round(rate.total)
+        return rate.times((np.arange(count) + 0.5) / count)
+
+
+class PoissonArrivals(ArrivalProcess):
+    """Poisson process; with an hourly profile (nhpp) its intensity varies over the day."""
+
+    def times(self, day: date) -> np.ndarray:
+        return self._conditional_poisson(self.rate(day), day)
+
+
+class BurstArrivals(ArrivalProcess):
+    """Two-state Markov-modulated Poisson process whose long-run mean stays mu.
+
+    The state is redrawn, burst with probability p, at the points of a Poisson process of rate
+    1 / (burst_minutes * (1 - p)): this is the two-state chain with stationary probability p and mean
+    burst length `burst_minutes`. The state at midnight is that of the last refresh before it.
+    """
+
+    def times(self, day: date) -> np.ndarray:
+        seconds, bursting = self._refreshes(day)
+        state = np.concatenate([[self._state_before(day)], bursting])
+        rate = self.rate(day).multiplied(seconds, self._relative_rate()[state.astype(int)])
+        return self._conditional_poisson(rate, day)
+
+    def _relative_rate(self) -> np.ndarray:
+        """Rate outside and inside a burst relative to the mean, shape (2,)."""
+        p, ratio = self.arrivals.burst_probability, self.arrivals.burst_intensity
+        return np.array([1.0, ratio]) / (1 - p + p * ratio)
+
+    def _refreshes(self, day: date) -> tuple[np.ndarray, np.ndarray]:
+        """Seconds since midnight at which the state is redrawn, and whether it becomes burst."""
+        p = self.arrivals.burst_probability
+        expected = 1440 / (self.arrivals.burst_minutes * (1 - p))
+        count = int(poisson(self.streams.uniform("arrivals.refresh_count", day, 1), expected)[0])
+        seconds = np.sort(self.streams.uniform("arrivals.refresh_time", day, count)) * SECONDS_PER_DAY
+        return seconds, self.streams.uniform("arrivals.refresh_state", day, count) < p
+
+    def _state_before(self, day: date) -> bool:
+        while True:
+            day -= timedelta(1)
+            _, bursting = self._refreshes(day)
+            if bursting.size:
+                return bool(bursting[-1])
+
+
+class HawkesArrivals(ArrivalProcess):
+    """Self-exciting process: immigrants at (1 - n) mu(t), each event with Poisson(n) children.
+
+    A child follows its parent after an exponential lag of mean `decay_minutes`.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        super().__init__(scenario)
+        n = self.arrivals.branching_ratio
+        self._ratio = n
+        self._lag_seconds = self.arrivals.decay_minutes * 60
+        self._fading = (1 - n) / self._lag_seconds  # rate at which the expected offspring fades
+        reach = log(max(n / (1 - n) / NEGLIGIBLE_OFFSPRING, 1.0)) / self._fading
+        self.lookback_days = ceil(reach / SECONDS_PER_DAY)
+        self._clusters_from = lru_cache(self.lookback_days + 2)(self._draw_clusters)
+
+    def times(self, day: date) -> np.ndarray:
+        parts = []
+        for back in range(self.lookback_days + 1):
+            seconds = self._clusters_from(day - timedelta(back)) - back * SECONDS_PER_DAY
+            parts.append(seconds[(seconds >= 0) & (seconds < SECONDS_PER_DAY)])
+        return np.sort(np.concatenate(parts))
+
+    def spillover(self, day: date) -> float:
+        """Clusters cross midnight, so a quiet day after a busy one gets more than its intensity."""
+        n = self._ratio
+        expected = sum(
+            self._expected_on(self.rate(day - timedelta(back)), back) for back in range(self.lookback_days + 1)
+        )
+        total = self.rate(day).total
+        return (1 - n) * expected / total if total > 0 else 1.0
+
+    def _expected_on(self, immigrants: PiecewiseRate, back: int) -> float:
+        """Expected events, immigrants included, that come `back` days after the immigrants' day.
+
+        An immigrant at time s has n/(1-n) * (exp(-g (a-s)+) - exp(-g (b-s))) descendants in [a, b).
+        """
+        opens = back * SECONDS_PER_DAY
+        faded_at_close = self._faded(immigrants, opens + SECONDS_PER_DAY)
+        faded_at_open = self._faded(immigrants, opens) if back else immigrants.total
+        descendants = self._ratio / (1 - self._ratio) * (faded_at_open - faded_at_close)
+        return descendants + (immigrants.total if back == 0 else 0.0)
+
+    def _faded(self, immigrants: PiecewiseRate, moment: float) -> float:
+        """Integral over the day of rate(s) * exp(-g (moment - s)) ds; moment in seconds."""
+        remaining = np.exp(-self._fading * (moment - immigrants.edges))
+        return float(immigrants.rate @ np.diff(remaining)) / self._fading
+
+    def _draw_clusters(self, day: date) -> np.ndarray:
+        """Times of all events whose immigrant came on `day`, seconds since its midnight, unsorted."""
+        generation = self._conditional_poisson(self.rate(day).scaled(1 - self._ratio), day)
+        offspring = self.streams.generator("arrivals.offspring", day)
+        lags = self.streams.generator("arrivals.lag", day)
+        generations = [generation]
+        while generation.size:
+            children = poisson(offspring.random(generation.size), self._ratio)
+            parent = np.repeat(generation, children)
+            generation = parent + exponential(lags.random(parent.size), self._lag_seconds)
+            generations.append(generation)
+        return np.concatenate(generations)
+
+
+_PROCESSES: dict[str, type[ArrivalProcess]] = {
+    "uniform": UniformArrivals,
+    "poisson": PoissonArrivals,
+    "nhpp": PoissonArrivals,
+    "burst": BurstArrivals,
+    "hawkes": HawkesArrivals,
+}
+
+
+def arrival_process(scenario: Scenario) -> ArrivalProcess:
+    """The arrival process that the scenario names."""
+    return _PROCESSES[scenario.arrivals.arrival_pattern](scenario)

@@ -1,0 +1,176 @@
+"""What every generator is: tables under contract, arrivals given, one day drawn at a time.
+
+The base draws the arrivals, keeps the record of where each day's expected volume came from, and turns
+NumPy columns into Arrow under the contracts. A generator says what the events are.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from ..contracts import DATE, DOUBLE, Column, DeclaredShares, TableContract, ViewContract
+from ..scenarios.models import Clock, GeneratorSettings, Scenario
+from .arrivals import arrival_process
+from .random_streams import RandomStreams
+
+UNIX_EPOCH = date(1970, 1, 1)
+MICROSECONDS_PER_DAY = 86_400_000_000
+DAY_STRIDE = 10**9
+"""Keys of day n (0 is `clock.start`) run from n * DAY_STRIDE + 1: unique without knowing other days."""
+
+Columns = Mapping[str, np.ndarray | pa.Array]
+
+DAILY_INTENSITY = TableContract(
+    name="daily_intensity",
+    row="one day: where its expected number of events comes from",
+    truth=True,
+    primary_key=("day",),
+    columns=(
+        Column("day", DATE, "simulated day"),
+        Column("base", DOUBLE, "base volume", "events/day"),
+        Column("day_of_week", DOUBLE, "factor of the weekday"),
+        Column("week_of_month", DOUBLE, "factor of the week of the month"),
+        Column("month", DOUBLE, "factor of the month"),
+        Column("event", DOUBLE, "product of the factors of the named events of the day"),
+        Column("noise", DOUBLE, "lognormal day factor, mean one"),
+        Column("flash_sale", DOUBLE, "factor of the flash-sale windows over the day's hours"),
+        Column("spillover", DOUBLE, "factor of self-exciting clusters that cross midnight, 1 without"),
+        Column("expected_count", DOUBLE, "product of the columns before", "events/day"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One simulated day as a generator sees it.
+
+    Attributes
+    ----------
+    date : the day.
+    index : days since `clock.start`.
+    number : days since 1970-01-01, the integer form of the day.
+    event_time : sorted event times, shape (n_events,), int64 microseconds since 1970-01-01.
+    """
+
+    date: date
+    index: int
+    event_time: np.ndarray
+
+    @property
+    def number(self) -> int:
+        return day_number(self.date)
+
+    @property
+    def midnight(self) -> int:
+        """Start of the day in microseconds since 1970-01-01."""
+        return self.number * MICROSECONDS_PER_DAY
+
+    def keys(self, count: int, after: int = 0) -> np.ndarray:
+        """`count` primary keys of this day, ascending, the first `after` of the day's left out."""
+        return self.index * DAY_STRIDE + 1 + after + np.arange(count, dtype=np.int64)
+
+    def filled(self, count: int) -> np.ndarray:
+        """The column `day` of `count` rows."""
+        return np.full(count, self.number, np.int32)
+
+
+class BaseGenerator(ABC):
+    """A domain's history as a pure function of (scenario, day).
+
+    A subclass declares `tables`, `event_table` and, if it has parameters, `settings_model`; it draws a
+    day in `draw_day`. It must draw from `self.streams`, one stream a variable, and keep no state that
+    a day's result depends on.
+    """
+
+    name: ClassVar[str]
+    settings_model: ClassVar[type[GeneratorSettings]] = GeneratorSettings
+    tables: ClassVar[tuple[TableContract, ...]]
+    views: ClassVar[tuple[ViewContract, ...]] = ()
+    event_table: ClassVar[str]
+    """The table whose rows are the arrivals: one row an event, dated by `event_time`."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.settings: Any = scenario.settings
+        self.streams = RandomStreams(scenario.seed)
+        self.arrivals = arrival_process(scenario)
+
+    @abstractmethod
+    def draw_day(self, day: Day) -> Mapping[str, Columns]:
+        """Columns of every daily table, by table name; see `ColumnType.array` for representations."""
+
+    def draw_constants(self) -> Mapping[str, Columns]:
+        """Columns of the tables that do not depend on the day."""
+        return {}
+
+    def declared_shares(self) -> Sequence[DeclaredShares]:
+        """The shares that the scenario states and the landed tables must show."""
+        return ()
+
+    @classmethod
+    def contracts(cls) -> tuple[TableContract, ...]:
+        """Every table that is landed, the truth about the volume included."""
+        return (*cls.tables, DAILY_INTENSITY)
+
+    def simulate_day(self, when: date) -> dict[str, pa.Table]:
+        """Every table's rows of one day, in the contracts' schema also when there are none.
+
+        Raises
+        ------
+        ValueError : the day is outside the scenario's clock.
+        """
+        clock = self.scenario.clock
+        if not clock.start <= when <= clock.end:
+            raise ValueError(
+                f"{when} is outside the clock of {self.scenario.name} ({clock.start} to {clock.end})"
+            )
+        drawn = {**self.draw_constants(), **self.draw_day(self.day(when))}
+        drawn[DAILY_INTENSITY.name] = self._daily_intensity(when)
+        return {contract.name: contract.table(drawn[contract.name]) for contract in self.contracts()}
+
+    def constants(self) -> dict[str, pa.Table]:
+        """The tables that do not depend on the day."""
+        drawn = self.draw_constants()
+        return {c.name: c.table(drawn[c.name]) for c in self.tables if not c.daily}
+
+    def day(self, when: date) -> Day:
+        """The arrivals of a day."""
+        seconds = self.arrivals.times(when)
+        since_midnight = np.minimum((seconds * 1e6).astype(np.int64), MICROSECONDS_PER_DAY - 1)
+        index = (when - self.scenario.clock.start).days
+        return Day(when, index, day_number(when) * MICROSECONDS_PER_DAY + since_midnight)
+
+    def delivered_at(self, event_time: np.ndarray) -> np.ndarray:
+        """Delivered time of simulated moments, both int64 microseconds since 1970-01-01."""
+        return delivered(self.scenario.clock, event_time)
+
+    def _daily_intensity(self, when: date) -> Columns:
+        factors = self.arrivals.factors(when)
+        flash_sale = self.arrivals.rate(when).total / factors.mean if factors.mean > 0 else 1.0
+        spillover = self.arrivals.spillover(when)
+        row = asdict(factors) | {
+            "flash_sale": flash_sale,
+            "spillover": spillover,
+            "expected_count": factors.mean * flash_sale * spillover,
+        }
+        return {"day": np.array([day_number(when)])} | {name: np.array([v]) for name, v in row.items()}
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - UNIX_EPOCH).days
+
+
+def delivered(clock: Clock, event_time: np.ndarray) -> np.ndarray:
+    """epoch + (event_time - start) / c, in whole microseconds (rounded down)."""
+    start = day_number(clock.start) * MICROSECONDS_PER_DAY
+    epoch = (clock.delivery_epoch - datetime.combine(UNIX_EPOCH, time())) // timedelta(microseconds=1)
+    elapsed = event_time - start
+    if clock.time_compression != 1:
+        elapsed = np.floor(elapsed / clock.time_compression).astype(np.int64)
+    return epoch + elapsed

@@ -1,0 +1,333 @@
+"""Who is there: customers with their devices and accounts, and the living population of a day.
+
+A customer is drawn whole, future devices included, with the day of signup; nothing about a customer
+depends on any other day. Purchase rates are gamma distributed and lifetimes exponential, as in
+Schmittlein, Morrison & Colombo (1987).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from threading import Lock
+from typing import get_args
+
+import numpy as np
+from scipy.special import gammaincinv, ndtr
+
+from ..base import MICROSECONDS_PER_DAY, UNIX_EPOCH, Columns, day_number
+from ..random_streams import RandomStreams, categorical, exponential
+from . import config
+
+SLOTS = 3
+"""Most devices, and most accounts, that a customer ever has."""
+NEVER = np.iinfo(np.int64).max
+FOREVER = np.iinfo(np.int32).max
+
+PROFILE = np.dtype([
+    ("customer_id", np.int64),
+    ("signup_at", np.int64),  # microseconds since 1970-01-01, like every moment here
+    ("birth_ymd", np.int32),  # 19991231 for 1999-12-31
+    ("income_bracket", np.int8),
+    ("credit_score_range", np.int8),
+    ("verification_level", np.int8),
+    ("address_stability", np.int8),
+    ("state", np.int8),
+    ("device_first_seen_at", np.int64, SLOTS),
+    ("device_type", np.int8, SLOTS),
+    ("device_os", np.int8, SLOTS),
+    ("account_created_at", np.int64, SLOTS),
+    ("payment_provider", np.int8, SLOTS),
+    ("credit_limit", np.int32, SLOTS),
+])  # fmt: skip
+"""What a purchase needs to know of its customer; one record a customer."""
+
+
+@dataclass(frozen=True)
+class Customers:
+    """A set of customers in order of customer_id, n of them.
+
+    Attributes
+    ----------
+    profile : shape (n,), dtype PROFILE.
+    purchase_rate : relative rate of repeat purchases, gamma with mean one, shape (n,).
+    last_day : last day as a customer, days since 1970-01-01, shape (n,).
+    milestones : days on which the later devices and accounts appear, shape (n, 2 * (SLOTS - 1)).
+    """
+
+    profile: np.ndarray
+    purchase_rate: np.ndarray
+    last_day: np.ndarray
+    milestones: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.profile)
+
+    def take(self, rows: np.ndarray | slice) -> "Customers":
+        """The chosen rows; a slice gives views."""
+        return Customers(
+            self.profile[rows], self.purchase_rate[rows], self.last_day[rows], self.milestones[rows]
+        )
+
+
+def draw_customers(
+    settings: config.BnplSettings, streams: RandomStreams, day: date, customer_id: np.ndarray, signup_at: np.ndarray
+) -> Customers:
+    """Draw the customers who sign up on `day`; `customer_id` and `signup_at` of shape (n,)."""
+    n = len(customer_id)
+    population = settings.population
+    profile = np.empty(n, PROFILE)
+    profile["customer_id"] = customer_id
+    profile["signup_at"] = signup_at
+    latents = attribute_latents(population.correlation, streams, day, n)
+    age_uniform = latents[0]
+    for name, uniform in zip(LATENT_ATTRIBUTES, latents[1:], strict=True):
+        profile[name] = categorical(uniform, ordered(getattr(population, name), _VOCABULARY[name]))
+    profile["state"] = categorical(
+        streams.uniform("customer.state", day, n), ordered(population.state, config.State)
+    )
+    bracket = categorical(age_uniform, ordered(population.age_bracket, config.AgeBracket))
+    profile["birth_ymd"] = _birth(streams, day, bracket, signup_at)
+    _draw_devices(settings.devices, streams, day, profile)
+    _draw_accounts(settings.payment_methods, streams, day, profile)
+    shape = population.purchase_rate_shape
+    rate = gammaincinv(shape, streams.uniform("customer.purchase_rate", day, n)) / shape
+    starts = profile["device_first_seen_at"], profile["account_created_at"]
+    later = np.concatenate([slots[:, 1:] for slots in starts], axis=1) // MICROSECONDS_PER_DAY
+    return Customers(
+        profile, rate, _last_day(population, streams, day, signup_at), np.minimum(later, FOREVER).astype(np.int32)
+    )
+
+
+LATENT_ATTRIBUTES = ("income_bracket", "credit_score_range", "verification_level", "address_stability")
+_VOCABULARY = {
+    "income_bracket": config.IncomeBracket,
+    "credit_score_range": config.CreditScoreRange,
+    "verification_level": config.VerificationLevel,
+    "address_stability": config.AddressStability,
+}
+_YOUNGEST = np.array([18, 25, 35, 45, 55])
+_OLDEST = np.array([24, 34, 44, 54, 79])
+
+
+def ordered(shares: Mapping[str, float], vocabulary: object) -> np.ndarray:
+    """Shares in the order of the ENUM, zero where nothing was said."""
+    return np.array([shares.get(value, 0.0) for value in get_args(vocabulary)])
+
+
+def attribute_latents(
+    correlation: config.AttributeCorrelation, streams: RandomStreams, day: date | None, n: int
+) -> np.ndarray:
+    """Uniforms behind age, income, credit, verification and stability, shape (5, n).
+
+    A Gaussian copula: independent normals, one stream an attribute, correlated by the Cholesky factor.
+    """
+    names = ("age", "income", "credit", "verification", "stability")
+    independent = np.stack([streams.normal(f"customer.{name}", day, n) for name in names])
+    return ndtr(np.linalg.cholesky(correlation.matrix()) @ independent)
+
+
+def _birth(streams: RandomStreams, day: date, bracket: np.ndarray, signup_at: np.ndarray) -> np.ndarray:
+    """Date of birth as yyyymmdd such that the age at signup lies in the bracket, shape (n,)."""
+    n = len(bracket)
+    span = (_OLDEST - _YOUNGEST + 1)[bracket]
+    age = _YOUNGEST[bracket] + np.floor(streams.uniform("customer.age_years", day, n) * span).astype(np.int64)
+    since_birthday = np.floor(streams.uniform("customer.birthday", day, n) * 365).astype(np.int64)
+    birth = year_month_day(signup_at // MICROSECONDS_PER_DAY - since_birthday) - age * 10_000
+    leap = (birth // 10_000 % 4 == 0) & ((birth // 10_000 % 100 != 0) | (birth // 10_000 % 400 == 0))
+    return birth - ((birth % 10_000 == 229) & ~leap)
+
+
+def year_month_day(day: np.ndarray) -> np.ndarray:
+    """Days since 1970-01-01 as yyyymmdd, same shape."""
+    days = day.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    month = months.astype(np.int64)
+    return (month // 12 + 1970) * 10_000 + (month % 12 + 1) * 100 + (days - months).astype(np.int64) + 1
+
+
+def _last_day(
+    population: config.Population, streams: RandomStreams, day: date, signup_at: np.ndarray
+) -> np.ndarray:
+    if population.customer_lifetime_days is None:
+        return np.full(len(signup_at), FOREVER, np.int32)
+    lifetime = exponential(
+        streams.uniform("customer.lifetime", day, len(signup_at)), population.customer_lifetime_days
+    )
+    # Exponential lifetimes have no memory: whoever was there before the first day lives on from it.
+    return (day_number(day) + np.floor(lifetime)).astype(np.int32)
+
+
+def _starts(
+    first: np.ndarray, mean_days: float | None, streams: RandomStreams, name: str, day: date
+) -> np.ndarray:
+    """Moments at which the slots come into use, shape (n, SLOTS): the first, then exponential waits."""
+    starts = np.full((len(first), SLOTS), NEVER)
+    starts[:, 0] = first
+    if mean_days is not None:
+        uniform = streams.uniform(name, day, (len(first), SLOTS - 1))
+        waits = exponential(uniform, mean_days * MICROSECONDS_PER_DAY).astype(np.int64)
+        starts[:, 1:] = first[:, None] + np.cumsum(waits, axis=1)
+    return starts
+
+
+def _draw_devices(devices: config.Devices, streams: RandomStreams, day: date, profile: np.ndarray) -> None:
+    n = len(profile)
+    wait = devices.days_between_devices
+    profile["device_first_seen_at"] = _starts(profile["signup_at"], wait, streams, "device.wait", day)
+    kind = categorical(
+        streams.uniform("device.type", day, (n, SLOTS)), ordered(devices.device_type, config.DeviceType)
+    )
+    os_shares = devices.device_os
+    upper = np.cumsum(
+        [ordered(getattr(os_shares, k), config.DeviceOs) for k in get_args(config.DeviceType)], axis=1
+    )
+    uniform = streams.uniform("device.os", day, (n, SLOTS))
+    profile["device_type"] = kind
+    profile["device_os"] = (uniform[..., None] >= upper[kind][..., :-1]).sum(axis=-1)
+
+
+def _draw_accounts(
+    accounts: config.PaymentMethods, streams: RandomStreams, day: date, profile: np.ndarray
+) -> None:
+    n = len(profile)
+    wait = accounts.days_between_accounts
+    profile["account_created_at"] = _starts(profile["signup_at"], wait, streams, "account.wait", day)
+    profile["payment_provider"] = categorical(
+        streams.uniform("account.provider", day, (n, SLOTS)),
+        ordered(accounts.payment_provider, config.PaymentProvider),
+    )
+    profile["credit_limit"] = credit_limits(
+        accounts.credit_limit,
+        profile["income_bracket"][:, None],
+        profile["credit_score_range"][:, None],
+        streams.uniform("account.credit_limit", day, (n, SLOTS)),
+    )
+
+
+def credit_limits(
+    limit: config.CreditLimit, income: np.ndarray, credit: np.ndarray, chance: np.ndarray
+) -> np.ndarray:
+    """Credit limits in USD; income and credit are codes of their ENUM, chance uniform; shapes broadcast."""
+    highest_income = len(get_args(config.IncomeBracket)) - 1
+    highest_credit = len(get_args(config.CreditScoreRange)) - 1
+    score = (
+        limit.income_weight * income / highest_income
+        + limit.credit_weight * credit / highest_credit
+        + (1 - limit.income_weight - limit.credit_weight) * chance
+    )
+    exact = limit.minimum * (limit.maximum / limit.minimum) ** score
+    return np.clip(np.rint(exact / limit.step) * limit.step, limit.minimum, limit.maximum).astype(np.int32)
+
+
+def customer_columns(customers: Customers, day: np.ndarray) -> Columns:
+    """Columns of the table `customers`."""
+    profile = customers.profile
+    birth = profile["birth_ymd"].astype(np.int64)
+    months = (birth // 10_000 - 1970) * 12 + birth // 100 % 100 - 1
+    first_of_month = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return {name: profile[name].copy() for name in ("customer_id", "signup_at", *LATENT_ATTRIBUTES, "state")} | {
+        "day": day,
+        "birth_date": first_of_month + birth % 100 - 1,
+    }
+
+
+def slots_starting(starts: np.ndarray, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and slots whose start lies in [first, end), in order of row, then slot."""
+    return np.nonzero((starts >= first) & (starts < end))
+
+
+@dataclass(frozen=True)
+class Living:
+    """Customers of earlier days as repeat purchases of one day find them; the departed have weight 0."""
+
+    customers: Customers
+    cumulative_rate: np.ndarray
+
+    @property
+    def anyone(self) -> bool:
+        """Whether a repeat purchase can find somebody."""
+        return len(self.customers) > 0 and bool(self.cumulative_rate[-1] > 0)
+
+    def pick(self, uniform: np.ndarray) -> np.ndarray:
+        """Profiles of living customers chosen in proportion to their purchase rate, shape (n,)."""
+        total = self.cumulative_rate[-1]
+        target = np.minimum(uniform * total, np.nextafter(total, 0))
+        return self.customers.profile[np.searchsorted(self.cumulative_rate, target, side="right")]
+
+    def with_milestone(self, day: int) -> Customers:
+        """Living customers who get a later device or account on `day` (days since 1970-01-01)."""
+        rows = np.nonzero((self.customers.milestones == day).any(axis=1))[0]
+        found = self.customers.take(rows)
+        return found.take(found.last_day >= day)
+
+
+class Population:
+    """The customers of all days before a day, remembered so that consecutive days are cheap.
+
+    What is remembered never shows in a result: the rows before a day are the same however one came
+    there, and departed customers, dropped when they are the majority, weigh nothing.
+
+    `cohort(day, anyone)` draws the customers of a day; `anyone` tells it whether there is somebody
+    whom a repeat purchase could find.
+    """
+
+    def __init__(self, start: date, cohort: Callable[[date, bool], Customers]) -> None:
+        self._start = start
+        self._cohort = cohort
+        self._lock = Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._first = self._next = self._start
+        self._rows = 0
+        self._rows_before = {self._start: 0}
+        self._held = _empty(0)
+
+    def before(self, day: date) -> Living:
+        """Customers who signed up before `day`, departed ones weighing 0."""
+        with self._lock:
+            if day < self._first:
+                self._forget()
+            while self._next < day:
+                anyone = bool(self._weight(self._next).any())
+                self._append(self._cohort(self._next, anyone))
+            known = self._held.take(slice(0, self._rows_before[day]))
+            weight = self._weight(day)
+            if day == self._next and np.count_nonzero(weight) * 2 < len(known) - 1000:
+                self._drop_departed(day)
+            return Living(known, np.cumsum(weight))
+
+    def _weight(self, day: date) -> np.ndarray:
+        known = self._held.take(slice(0, self._rows_before[day]))
+        return np.where(known.last_day >= day_number(day), known.purchase_rate, 0.0)
+
+    def _append(self, cohort: Customers) -> None:
+        rows = self._rows + len(cohort)
+        if rows > len(self._held):
+            grown = _empty(2 * rows)
+            _copy(self._held.take(slice(0, self._rows)), grown, 0)
+            self._held = grown
+        _copy(cohort, self._held, self._rows)
+        self._rows = rows
+        self._next += timedelta(1)
+        self._rows_before[self._next] = rows
+
+    def _drop_departed(self, day: date) -> None:
+        rows = np.nonzero(self._held.last_day[: self._rows] >= day_number(day))[0]
+        self._held = self._held.take(rows)
+        self._first, self._rows = day, len(rows)
+        self._rows_before = {day: len(rows)}
+
+
+def _empty(n: int) -> Customers:
+    return Customers(
+        np.empty(n, PROFILE), np.empty(n), np.empty(n, np.int32), np.empty((n, 2 * (SLOTS - 1)), np.int32)
+    )
+
+
+def _copy(source: Customers, target: Customers, at: int) -> None:
+    part = target.take(slice(at, at + len(source)))
+    part.profile[:] = source.profile
+    part.purchase_rate[:] = source.purchase_rate
+    part.last_day[:] = source.last_day
+    part.milestones[:] = source.milestones

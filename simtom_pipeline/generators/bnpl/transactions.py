@@ -1,0 +1,156 @@
+"""The purchases of one day: who, with which device and account, what, how, at what price."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import get_args
+
+import numpy as np
+
+from ..base import MICROSECONDS_PER_DAY, Columns, Day
+from ..random_streams import RandomStreams, categorical, poisson
+from . import config
+from .catalog import Catalog
+from .entities import ordered, year_month_day
+from .screening import risk_level, risk_score
+
+TRUSTED_AFTER = 30 * MICROSECONDS_PER_DAY
+_AGE_FROM = np.array([25, 35, 45, 55])
+
+
+@dataclass(frozen=True)
+class BehaviorTable:
+    """The risk scenarios as arrays, one row each (k of them)."""
+
+    settings: config.RiskScenarios
+
+    @cached_property
+    def share(self) -> np.ndarray:
+        return self._each("share")
+
+    @cached_property
+    def price_tilt(self) -> np.ndarray:
+        return self._each("price_tilt")
+
+    @cached_property
+    def context(self) -> np.ndarray:
+        contexts = get_args(config.PurchaseContext)
+        return np.array([contexts.index(b.purchase_context) for b in self.settings.all().values()], np.int8)
+
+    @cached_property
+    def speed_below(self) -> np.ndarray:
+        """Cumulative shares of the checkout speeds but the last, shape (k, 3)."""
+        shares = [ordered(b.checkout_speed, config.CheckoutSpeed) for b in self.settings.all().values()]
+        return np.cumsum(shares, axis=1)[:, :-1]
+
+    def _each(self, name: str) -> np.ndarray:
+        return np.array([getattr(behavior, name) for behavior in self.settings.all().values()], float)
+
+    def seconds(self, name: str, scenario: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """Lognormal durations with the scenario's median, whole seconds of at least one, shape (n,)."""
+        median, sigma = self._each(name)[scenario], self._each("sigma")[scenario]
+        return np.maximum(np.rint(median * np.exp(sigma * normal)), 1).astype(np.int32)
+
+    def abandonments(self, scenario: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """Poisson counts with the scenario's mean, shape (n,)."""
+        return poisson(uniform, self._each("cart_abandonment_mean")[scenario]).astype(np.int32)
+
+
+def draw_transactions(
+    settings: config.BnplSettings,
+    streams: RandomStreams,
+    behaviors: BehaviorTable,
+    catalog: Catalog,
+    day: Day,
+    buyer: np.ndarray,
+    is_first: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Columns of the day's purchases; `buyer` of dtype PROFILE and `is_first`, both of shape (n,)."""
+    n = len(buyer)
+    time = day.event_time
+
+    def uniform(variable: str) -> np.ndarray:
+        return streams.uniform(f"transaction.{variable}", day.date, n)
+
+    device = _one_so_far(buyer["device_first_seen_at"], time, uniform("device"))
+    account = _one_so_far(buyer["account_created_at"], time, uniform("account"))
+    rows = np.arange(n)
+    trusted = time - buyer["device_first_seen_at"][rows, device] > TRUSTED_AFTER
+    limit = buyer["credit_limit"][rows, account]
+
+    scenario = categorical(uniform("risk_scenario"), behaviors.share)
+    category = categorical(uniform("category"), _category_shares(settings))
+    product = catalog.choose(uniform("product"), category, limit, behaviors.price_tilt[scenario])
+    amount = _discounted(settings.catalog, catalog.price_cents[product], uniform("discount"))
+    stress = settings.economic_stress_factor
+    score = risk_score(
+        buyer["credit_score_range"],
+        buyer["verification_level"],
+        buyer["income_bracket"],
+        trusted,
+        catalog.columns["product_risk_category"][product],
+        scenario,
+        stress,
+    )
+    age = (year_month_day(np.array([day.number]))[0] - buyer["birth_ymd"]) // 10_000
+    return {
+        "transaction_id": day.keys(n),
+        "day": day.filled(n),
+        "event_time": time,
+        "customer_id": buyer["customer_id"],
+        "product_id": catalog.columns["product_id"][product],
+        "device_id": buyer["customer_id"] * 10 + device + 1,
+        "payment_method_id": buyer["customer_id"] * 10 + account + 1,
+        "is_first_purchase": is_first,
+        "amount": amount,
+        "currency": np.zeros(n, np.int8),
+        "status": np.zeros(n, np.int8),
+        "risk_scenario": scenario,
+        "risk_score": score,
+        "risk_level": risk_level(score),
+        "installment_count": _installment_count(
+            amount, uniform("installment_count") < settings.catalog.longer_plan_share
+        ),
+        "first_payment_amount": (amount + 2) // 4,
+        "payment_frequency": np.zeros(n, np.int8),
+        "purchase_context": behaviors.context[scenario],
+        "checkout_speed": (uniform("checkout_speed")[:, None] >= behaviors.speed_below[scenario]).sum(axis=1),
+        "cart_abandonment_count": behaviors.abandonments(scenario, uniform("cart_abandonment")),
+        "price_comparison_time": behaviors.seconds(
+            "price_comparison_median_seconds",
+            scenario,
+            streams.normal("transaction.price_comparison", day.date, n),
+        ),
+        "time_on_site_seconds": behaviors.seconds(
+            "time_on_site_median_seconds", scenario, streams.normal("transaction.time_on_site", day.date, n)
+        ),
+        "credit_utilization": np.round(np.minimum(amount / (limit * 100.0), 1.0), 4),
+        "economic_stress_factor": np.full(n, stress),
+        "customer_age_bracket": np.searchsorted(_AGE_FROM, age, side="right"),
+        "customer_tenure_days": (time - buyer["signup_at"]) // MICROSECONDS_PER_DAY,
+        "device_is_trusted": trusted,
+    }
+
+
+def _one_so_far(starts: np.ndarray, time: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """A slot already in use at `time`, each equally likely; starts of shape (n, slots)."""
+    in_use = (starts <= time[:, None]).sum(axis=1)
+    return np.minimum((uniform * in_use).astype(np.int64), in_use - 1)
+
+
+def _category_shares(settings: config.BnplSettings) -> list[float]:
+    return [category.share for category in settings.catalog.categories.all().values()]
+
+
+def _discounted(catalog: config.Catalog, list_cents: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Amount in cents: with some probability a discount, uniform up to the largest; shape (n,)."""
+    probability = catalog.discount_probability
+    if probability == 0:
+        return list_cents
+    discount = np.where(uniform < probability, uniform / probability, 0.0) * catalog.largest_discount
+    return np.rint(list_cents * (1 - discount)).astype(np.int64)
+
+
+def _installment_count(amount_cents: np.ndarray, longer: np.ndarray) -> np.ndarray:
+    """4 below 100 USD; 4 or 6 below 500; 6 or 12 below 1000; 12 or 24 above."""
+    band = np.searchsorted([10_000, 50_000, 100_000], amount_cents, side="right")
+    return np.array([[4, 4], [4, 6], [6, 12], [12, 24]])[band, longer.astype(int)]

@@ -1,0 +1,63 @@
+"""Random numbers keyed by what they decide and the day they decide it for.
+
+A stream is named for one variable. Its numbers depend on (seed, name, day) alone, so a day can be
+drawn without any other, and a new variable changes no old one. Draws are made by inversion of
+uniforms: two scenarios that differ in a parameter still share every uniform.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from zlib import crc32
+
+import numpy as np
+from scipy.special import ndtri, pdtr, pdtrik
+
+SMALLEST_UNIFORM = 2.0**-54
+NO_DAY = 0
+"""Day ordinal of what belongs to the scenario rather than to a day; 0001-01-01 has ordinal 1."""
+
+
+class RandomStreams:
+    """The random streams of one scenario seed (0 <= seed < 2**64)."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def generator(self, name: str, day: date | None) -> np.random.Generator:
+        """A fresh generator at the start of the stream `name` of `day` (None: of the scenario)."""
+        ordinal = NO_DAY if day is None else day.toordinal()
+        key = np.random.SeedSequence(self._seed, spawn_key=(crc32(name.encode()), ordinal))
+        return np.random.Generator(np.random.Philox(key))
+
+    def uniform(self, name: str, day: date | None, size: int | tuple[int, ...]) -> np.ndarray:
+        """Uniforms in the open interval (0, 1), shape `size`."""
+        return np.maximum(self.generator(name, day).random(size), SMALLEST_UNIFORM)
+
+    def normal(self, name: str, day: date | None, size: int | tuple[int, ...]) -> np.ndarray:
+        """Standard normals by inversion, shape `size`."""
+        return ndtri(self.uniform(name, day, size))
+
+
+def exponential(uniform: np.ndarray, mean: float) -> np.ndarray:
+    """Exponential variates with the given mean, by inversion; same shape and unit as the mean's."""
+    return -mean * np.log1p(-uniform)
+
+
+def categorical(uniform: np.ndarray, shares: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Codes 0..k-1 drawn with the given shares, by inversion; int8, the shape of `uniform`."""
+    upper = np.cumsum(np.asarray(shares, float))
+    upper /= upper[-1]
+    return np.searchsorted(upper[:-1], uniform, side="right").astype(np.int8)
+
+
+def poisson(uniform: np.ndarray | float, mean: np.ndarray | float) -> np.ndarray:
+    """Poisson counts by inversion: the smallest k whose distribution function reaches `uniform`.
+
+    Shapes broadcast; the result is int64. Mean 0 gives 0.
+    """
+    uniform, mean = np.broadcast_arrays(np.asarray(uniform, float), np.asarray(mean, float))
+    positive = np.where(mean > 0, mean, 1.0)
+    count = np.maximum(np.ceil(pdtrik(uniform, positive)), 0.0)
+    below = np.maximum(count - 1, 0)
+    count = np.where(pdtr(below, positive) >= uniform, below, count)
+    return np.where(mean > 0, count, 0.0).astype(np.int64)

@@ -1,0 +1,244 @@
+"""From a name or a file to a scenario: look it up, follow `extends`, apply overrides, validate.
+
+Every problem is collected and raised at once, each with the file and line it was written on. Which
+model a generator's own section has is told by the caller; this room knows no generator.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from .models import GeneratorSettings, Scenario, valid_name
+from .problems import Origin, Problem, ScenarioError
+from .yaml_reader import Document, KeyPath, describe, dotted, read_file
+
+SettingsModels = Callable[[str], type[GeneratorSettings]]
+"""The model of a generator's own section, by the generator's name; LookupError if there is none."""
+
+BUILT_IN = Path(__file__).parent / "builtin"
+NAME_RULE = "a name of lower-case letters, digits and underscores that starts with a letter"
+NOT_INHERITED = ("name", "extends", "description")
+
+
+def library(home: Path) -> dict[str, Path]:
+    """Every scenario that can be called by its name, built in or the user's own, in order.
+
+    Raises
+    ------
+    ScenarioError : a user's file has the name of a built-in scenario.
+    """
+    built_in = {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
+    own = {path.stem: path for path in sorted((home / "scenarios").glob("*.yaml"))}
+    clashes = [
+        Problem(Origin(str(own[name])), "", f"the name of the built-in scenario {name!r}", "another file name")
+        for name in sorted(built_in.keys() & own.keys())
+    ]
+    if clashes:
+        raise ScenarioError(clashes)
+    return built_in | own
+
+
+def load(
+    name_or_path: str | Path, overrides: Mapping[str, Any] | None, settings_models: SettingsModels, home: Path
+) -> Scenario:
+    """Read, merge and validate one scenario.
+
+    `name_or_path` is a path if it ends in `.yaml` or `.yml` or is a `Path`, otherwise a name.
+
+    Raises
+    ------
+    ScenarioError : listing every problem found.
+    """
+    files = library(home)
+    path = _locate(name_or_path, files)
+    document = _read_chain(path, files, ())
+    _check_file_name(document, path, files)
+    for key, value in (overrides or {}).items():
+        document = _override(document, key, value)
+    return _validate(document, settings_models)
+
+
+def _locate(name_or_path: str | Path, files: Mapping[str, Path]) -> Path:
+    if isinstance(name_or_path, Path) or name_or_path.endswith((".yaml", ".yml")):
+        return Path(name_or_path)
+    if name_or_path in files:
+        return files[name_or_path]
+    origin = Origin("scenario")
+    if not valid_name(name_or_path):
+        raise ScenarioError([Problem(origin, "", describe(name_or_path), f"{NAME_RULE}, or a file ending in .yaml")])
+    found = f"{describe(name_or_path)}, which is no scenario"
+    raise ScenarioError([Problem(origin, "", found, _one_of(name_or_path, files))])
+
+
+def _check_file_name(document: Document, path: Path, files: Mapping[str, Path]) -> None:
+    name = document.data.get("name")
+    if path in files.values() and isinstance(name, str) and name != path.stem:
+        origin = document.origin(("name",))
+        document.problems.append(
+            Problem(origin, "name", describe(name), f"{path.stem!r}, the name of its file, in a scenarios folder")
+        )
+
+
+def _read_chain(path: Path, files: Mapping[str, Path], seen: tuple[Path, ...]) -> Document:
+    document = read_file(path)
+    parent_name = document.data.get("extends")
+    if parent_name is None:
+        return _merge(Document({}, {(): document.origins[()]}), document)
+    origin = document.origins[("extends",)]
+    parent_path = _parent(parent_name, path, document, files, origin)
+    chain = (*seen, path.resolve())
+    if parent_path.resolve() in chain:
+        circle = [p.stem for p in (*chain[chain.index(parent_path.resolve()) :], parent_path)]
+        found = "itself" if len(circle) == 2 else f"a circle ({' -> '.join(circle)})"
+        raise ScenarioError([Problem(origin, "extends", found, "a scenario that does not lead back here")])
+    parent = _read_chain(parent_path, files, chain)
+    for key in NOT_INHERITED:
+        parent.data.pop(key, None)
+        parent.origins.pop((key,), None)
+    return _merge(parent, document)
+
+
+def _parent(name: Any, path: Path, document: Document, files: Mapping[str, Path], origin: Origin) -> Path:
+    if not (isinstance(name, str) and valid_name(name)):
+        raise ScenarioError([Problem(origin, "extends", describe(name), f"null, or {NAME_RULE}")])
+    if name == document.data.get("name"):
+        return path
+    sibling = path.parent / f"{name}.yaml"
+    found = files.get(name) or (sibling if sibling.is_file() else None)
+    if found is None:
+        problem = Problem(origin, "extends", f"{describe(name)}, which is no scenario", _one_of(name, files))
+        raise ScenarioError([problem])
+    return found
+
+
+def _merge(parent: Document, child: Document) -> Document:
+    """Mappings merge key by key; a list or a scalar replaces; null resets to the model's default."""
+    merged = Document(parent.data, dict(parent.origins), [*parent.problems, *child.problems])
+    merged.origins[()] = child.origins[()]
+    merged.data = _merge_mappings(parent.data, child.data, (), merged, child)
+    return merged
+
+
+def _merge_mappings(
+    old: dict[str, Any], new: dict[str, Any], path: KeyPath, merged: Document, child: Document
+) -> dict[str, Any]:
+    result = dict(old)
+    for key, value in new.items():
+        here = (*path, key)
+        if isinstance(value, dict):
+            below = old.get(key) if isinstance(old.get(key), dict) else {}
+            result[key] = _merge_mappings(below or {}, value, here, merged, child)
+            merged.origins[here] = child.origins[here]
+            continue
+        merged.origins = {p: o for p, o in merged.origins.items() if p[: len(here)] != here}
+        result.pop(key, None)
+        if value is not None:
+            result[key] = value
+            merged.origins |= {p: o for p, o in child.origins.items() if p[: len(here)] == here}
+    return result
+
+
+def _override(document: Document, key: str, value: Any) -> Document:
+    path = tuple(key.split("."))
+    origin = Origin(f"override {key}")
+    if not all(path) or path[0] == "extends":
+        allowed = "a dotted path such as volume.base_daily_volume (extends cannot be overridden)"
+        return _with_problem(document, Problem(origin, "", f"the key {key!r}", allowed))
+    data: Any = value
+    for part in reversed(path):
+        data = {part: data}
+    origins: dict[KeyPath, Origin] = {path[:n]: origin for n in range(1, len(path) + 1)}
+    return _merge(document, Document(data, {(): document.origins[()]} | origins | _below(path, value, origin)))
+
+
+def _below(path: KeyPath, value: Any, origin: Origin) -> dict[KeyPath, Origin]:
+    if not isinstance(value, dict):
+        return {path: origin}
+    nested = (_below((*path, key), below, origin) for key, below in value.items())
+    return {path: origin} | {p: o for found in nested for p, o in found.items()}
+
+
+def _with_problem(document: Document, problem: Problem) -> Document:
+    return Document(document.data, document.origins, [*document.problems, problem])
+
+
+def _validate(document: Document, settings_models: SettingsModels) -> Scenario:
+    problems = list(document.problems)
+    generator = document.data.get("generator", Scenario.model_fields["generator"].default)
+    known = [*sorted(Scenario.own_keys), generator]
+    problems += [_unknown_key(document, (key,), known) for key in document.data if key not in known]
+    common = {key: value for key, value in document.data.items() if key in Scenario.own_keys}
+    scenario = _parse(Scenario, common, (), document, problems)
+    settings: BaseModel | None = None
+    if isinstance(generator, str) and valid_name(generator):
+        try:
+            model = settings_models(generator)
+        except LookupError as error:
+            problems.append(Problem(document.origin(("generator",)), "generator", describe(generator), error.args[0]))
+        else:
+            section = document.data.get(generator, {})
+            settings = _parse(model, section, (generator,), document, problems)
+    if problems:
+        raise ScenarioError(sorted(set(problems), key=lambda p: (p.origin.source, p.origin.line or 0, p.key_path)))
+    assert isinstance(scenario, Scenario)
+    return scenario.model_copy(update={"settings": settings})
+
+
+def _parse(
+    model: type[BaseModel], data: Any, prefix: KeyPath, document: Document, problems: list[Problem]
+) -> BaseModel | None:
+    # JSON is the strict mode in which a date may be text and a tuple a list, but a number may not be text.
+    try:
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        problems += [_problem(detail, model, prefix, document) for detail in details]
+        return None
+
+
+def _problem(error: ErrorDetails, model: type[BaseModel], prefix: KeyPath, document: Document) -> Problem:
+    location = tuple(part for part in error["loc"] if part != "[key]")
+    path = prefix + location
+    if error["type"] == "extra_forbidden":
+        return _unknown_key(document, path, _keys_at(model, location[:-1]))
+    if error["type"] == "missing":
+        return Problem(document.origin(path[:-1]), dotted(path), "nothing", "a value, it is required")
+    return Problem(document.origin(path), dotted(path), describe(error["input"]), _allowed(error))
+
+
+def _allowed(error: ErrorDetails) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return NAME_RULE
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return message[0].lower() + message[1:]
+
+
+def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem:
+    key = str(path[-1])
+    return Problem(document.origin(path), dotted(path), f"the unknown key {key!r}", _one_of(key, known))
+
+
+def _one_of(found: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = get_close_matches(found, list(known), n=1)
+    hint = f"{close[0]!r}? (all: " if close else "one of "
+    return hint + ", ".join(known) + (")" if close else "")
+
+
+def _keys_at(model: type[BaseModel], location: KeyPath) -> list[str]:
+    for part in location:  # an index or a free key stays within the model that its container holds
+        field = model.model_fields.get(str(part))
+        model = (_model_in(field.annotation) if field else None) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) is not None:
+        return next((model for arg in get_args(annotation) if (model := _model_in(arg))), None)
+    return None

@@ -1,0 +1,255 @@
+"""The scenario as frozen models: what may be said in the YAML and what is said when nothing is.
+
+Defaults are neutral (no calendar effect, no noise, flat hours); the world's figures live in the
+YAML files. How a file becomes a scenario is told in `loader.py`.
+"""
+
+import hashlib
+import json
+import re
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Multiplier = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Month = Literal[
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+]  # fmt: skip
+WeekOfMonth = Literal["1", "2", "3", "4", "5"]
+EventName = Literal[
+    "new_year_week", "martin_luther_king_day", "valentines_day", "presidents_day", "easter_sunday",
+    "mothers_day", "memorial_day", "fathers_day", "juneteenth", "independence_day", "labor_day",
+    "columbus_day", "halloween", "veterans_day", "thanksgiving", "black_friday",
+    "thanksgiving_weekend", "cyber_monday", "cyber_week", "christmas_shopping", "christmas_eve",
+    "christmas_day", "day_after_christmas",
+]  # fmt: skip
+ArrivalPattern = Literal["uniform", "poisson", "nhpp", "burst", "hawkes"]
+
+LONGEST_CLUSTER_DAYS = 31
+"""Self-exciting clusters that could outlive this are refused: a day would need too many others."""
+
+IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
+RESERVED_NAMES = frozenset({"main", "temp", "system", "information_schema", "pg_catalog", "simtom"})
+
+K = TypeVar("K", bound=str)
+
+
+def _moment(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"a moment such as 2024-11-29T18:00:00 ({error})") from None
+    if moment.tzinfo is not None:
+        raise ValueError("a moment without a time zone: the simulated clock has none")
+    return moment
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A moment of the simulated clock; a date alone means its midnight."""
+
+
+def _adds_up_to_one(shares: dict[K, float]) -> dict[K, float]:
+    total = sum(shares.values())
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"shares that add up to 1 (these add up to {total:.6g})")
+    return shares
+
+
+Shares = Annotated[dict[K, Probability], AfterValidator(_adds_up_to_one)]
+"""Share of each value; what is left out has share 0; they add up to one."""
+
+
+def equal_shares(values: object) -> dict[Any, float]:
+    """The neutral default: every value of a `Literal` equally often."""
+    names = get_args(values)
+    return {name: 1 / len(names) for name in names}
+
+
+def valid_name(name: str) -> bool:
+    return re.fullmatch(IDENTIFIER[1:-1], name) is not None
+
+
+class FrozenModel(BaseModel):
+    """Base of everything a scenario says: immutable, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)
+
+
+class GeneratorSettings(FrozenModel):
+    """Base of a generator's own section; a generator without one accepts no key there."""
+
+
+class Clock(FrozenModel):
+    """The simulated clock and its map onto the delivered one.
+
+    `delivered_at = epoch + (event_time - start) / time_compression`; both bounds are inclusive.
+    """
+
+    start: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+    end: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+    time_compression: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 1.0
+    epoch: Moment | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"an end on or after the start ({self.end} is before {self.start})")
+        return self
+
+    @property
+    def delivery_epoch(self) -> datetime:
+        """Delivered time of midnight of `start`."""
+        return self.epoch or datetime.combine(self.start, time())
+
+    def days(self) -> list[date]:
+        """Every simulated day, in order."""
+        return [self.start + timedelta(n) for n in range((self.end - self.start).days + 1)]
+
+
+class Volume(FrozenModel):
+    """Expected events a day: a base times calendar factors times a lognormal day factor of mean one."""
+
+    base_daily_volume: Annotated[float, Field(gt=0, le=1e8, allow_inf_nan=False)] | None = None
+    rate_per_second: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    day_of_week: dict[Weekday, Multiplier] = {}
+    week_of_month: dict[WeekOfMonth, Multiplier] = {}
+    month: dict[Month, Multiplier] = {}
+    events: dict[EventName, Multiplier] = {}
+    daily_noise: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.0
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        given = [self.base_daily_volume, self.rate_per_second]
+        if given.count(None) != 1:
+            found = "neither" if given[0] is None else "both"
+            raise ValueError(
+                f"exactly one of base_daily_volume and rate_per_second ({found} given; null resets one)"
+            )
+        return self
+
+    @property
+    def events_per_day(self) -> float:
+        """Base volume in events a simulated day."""
+        if self.base_daily_volume is not None:
+            return self.base_daily_volume
+        assert self.rate_per_second is not None
+        return self.rate_per_second * 86_400
+
+
+class FlashSale(FrozenModel):
+    """A scheduled window in which the intensity is multiplied."""
+
+    start: Moment
+    duration_minutes: Annotated[float, Field(gt=0, le=60 * 24 * 366, allow_inf_nan=False)]
+    multiplier: Multiplier
+
+
+class Arrivals(FrozenModel):
+    """When events happen within and across days.
+
+    `hourly_profile`, `peak_hours` and `peak_multiplier` shape nhpp, burst and hawkes; uniform and
+    poisson have flat hours. Flash sales act on every pattern.
+    """
+
+    arrival_pattern: ArrivalPattern = "uniform"
+    hourly_profile: Annotated[tuple[Multiplier, ...], Field(min_length=24, max_length=24)] = (1.0,) * 24
+    peak_hours: tuple[Annotated[int, Field(ge=0, le=23)], ...] = ()
+    peak_multiplier: Multiplier = 1.5
+    burst_probability: Annotated[float, Field(gt=0, le=0.99, allow_inf_nan=False)] = 0.1
+    burst_intensity: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 2.0
+    burst_minutes: Annotated[float, Field(ge=0.1, le=1440, allow_inf_nan=False)] = 30.0
+    branching_ratio: Annotated[float, Field(ge=0, le=0.99, allow_inf_nan=False)] = 0.5
+    decay_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    flash_sales: tuple[FlashSale, ...] = ()
+
+    @model_validator(mode="after")
+    def _some_hour_is_open(self) -> Self:
+        if not any(self.hourly_profile) or (self.peak_multiplier == 0 and len(set(self.peak_hours)) == 24):
+            raise ValueError("an hourly_profile with at least one hour above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _clusters_end(self) -> Self:
+        mean_minutes = self.decay_minutes / (1 - self.branching_ratio)
+        if mean_minutes * 25 > LONGEST_CLUSTER_DAYS * 1440:
+            raise ValueError(
+                f"decay_minutes / (1 - branching_ratio) of at most {LONGEST_CLUSTER_DAYS * 1440 / 25:g}"
+                f" (it is {mean_minutes:g}; longer clusters span more than {LONGEST_CLUSTER_DAYS} days)"
+            )
+        return self
+
+
+class Checks(FrozenModel):
+    """Tolerances of the checks: how large an effect must be before it is called an error."""
+
+    family_wise_error: Annotated[float, Field(gt=0, lt=0.1, allow_inf_nan=False)] = 1e-3
+    volume_tolerance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.03
+    share_tolerance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.01
+    replay_days: Annotated[int, Field(ge=1, le=1000)] = 3
+
+
+def _none_yet(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    if entries:
+        raise ValueError("an empty list: this version does not simulate them yet")
+    return entries
+
+
+NotYet = Annotated[tuple[dict[str, Any], ...], AfterValidator(_none_yet)]
+
+
+def _identifier(name: str) -> str:
+    if name in RESERVED_NAMES or name.endswith("_truth"):
+        raise ValueError(
+            f"a name that is not reserved (names ending in _truth, and {', '.join(sorted(RESERVED_NAMES))}, are)"
+        )
+    return name
+
+
+class Scenario(FrozenModel):
+    """One world: everything that `simulate_day` needs besides the day."""
+
+    name: Annotated[str, Field(pattern=IDENTIFIER), AfterValidator(_identifier)]
+    extends: Annotated[str, Field(pattern=IDENTIFIER)] | None = None
+    description: str = ""
+    generator: Annotated[str, Field(pattern=IDENTIFIER)] = "bnpl"
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    clock: Clock
+    volume: Volume
+    arrivals: Arrivals = Arrivals()
+    drifts: NotYet = ()
+    noise: NotYet = ()
+    faults: NotYet = ()
+    checks: Checks = Checks()
+    settings: SerializeAsAny[GeneratorSettings] = Field(default=GeneratorSettings(), exclude=False)
+
+    own_keys: ClassVar[frozenset[str]]
+
+    def __getattr__(self, name: str) -> Any:
+        """The generator's section under its own name: `scenario.bnpl` is `scenario.settings`."""
+        if name == self.__dict__.get("generator"):
+            return self.settings
+        return super().__getattr__(name)  # type: ignore[misc]
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of everything the scenario says, in a canonical form."""
+        document = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(document.encode()).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scenario) and self.digest == other.digest
+
+
+Scenario.own_keys = frozenset(Scenario.model_fields) - {"settings"}

@@ -1,0 +1,213 @@
+"""YAML into plain data and the line of every key, safely.
+
+The subset is what a scenario needs: the YAML 1.2 core scalars, mappings and lists. Tags, anchors and
+aliases are refused, so neither code nor a "billion laughs" document gets in; a duplicate key is an
+error; a date stays text until a model asks for a date.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .problems import Origin, Problem, ScenarioError
+
+KeyPath = tuple[str | int, ...]
+
+LARGEST_FILE_BYTES = 1_000_000
+DEEPEST_NESTING = 20
+
+
+@dataclass
+class Document:
+    """Plain data, where each key path was written, and what is wrong with it so far."""
+
+    data: dict[str, Any]
+    origins: dict[KeyPath, Origin] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Origin of the key path, or of the nearest mapping around it."""
+        while path not in self.origins and path:
+            path = path[:-1]
+        return self.origins[path]
+
+
+class _CoreLoader(yaml.SafeLoader):
+    """The YAML 1.2 core schema: `no` is text, `1e3` is a number, `12:30` and dates are text."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_CORE_SCALARS = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?[0-9]+", list("-+0123456789")),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+}
+for _name, (_pattern, _first) in _CORE_SCALARS.items():
+    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= 400 else text
+
+
+_SCALARS = {
+    "tag:yaml.org,2002:null": lambda text: None,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:int": _integer,
+    "tag:yaml.org,2002:float": lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
+    "tag:yaml.org,2002:str": str,
+}
+
+
+def read_file(path: Path) -> Document:
+    """Read a scenario file.
+
+    Raises
+    ------
+    ScenarioError : the file cannot be read, or is not a mapping in the subset above.
+    """
+    source = str(path)
+    try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise _error(Origin(source), "a file of over a megabyte", "a scenario file of at most 1,000,000 bytes")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        byte = f"byte 0x{error.object[error.start]:02x}, which is not UTF-8"
+        raise _error(Origin(source, line), byte, "a text file in UTF-8") from None
+    except OSError as error:
+        reason = (error.strerror or "no file").lower()
+        raise _error(Origin(source), reason, "a YAML file that can be read") from None
+    return read_text(text, source)
+
+
+def read_text(text: str, source: str) -> Document:
+    """Parse YAML text; `source` is what messages call it.
+
+    Raises
+    ------
+    ScenarioError : the text is not a mapping in the subset above.
+    """
+    _refuse_dangerous(text, source)
+    node = yaml.compose(text, _CoreLoader)
+    if node is None:
+        raise _error(Origin(source), "an empty file", "a mapping with at least name, clock and volume")
+    if not isinstance(node, yaml.MappingNode):
+        kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
+        raise _error(_at(node, source), kind, "a mapping with at least name, clock and volume")
+    document = Document({})
+    document.data = _construct(node, source, (), document)
+    return document
+
+
+def read_value(text: str, source: str) -> Any:
+    """The value that `text` means in YAML: for `--set key=value`.
+
+    Raises
+    ------
+    ScenarioError : the text is not YAML in the subset above.
+    """
+    _refuse_dangerous(text, source)
+    node = yaml.compose(text, _CoreLoader)
+    document = Document({})
+    value = None if node is None else _construct(node, source, (), document)
+    if document.problems:
+        raise ScenarioError(document.problems)
+    return value
+
+
+def describe(value: object) -> str:
+    """A found value as its author would recognise it, cut where it is long."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _error(origin: Origin, found: str, allowed: str) -> ScenarioError:
+    return ScenarioError([Problem(origin, "", found, allowed)])
+
+
+def _at(node: yaml.Node | yaml.Event, source: str) -> Origin:
+    return Origin(source, node.start_mark.line + 1)
+
+
+def _refuse_dangerous(text: str, source: str) -> None:
+    depth, documents = 0, 0
+    try:
+        for event in yaml.parse(text, _CoreLoader):
+            origin = _at(event, source)
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise _error(origin, "an anchor or alias", "values written out (use extends to share them)")
+            if getattr(event, "tag", None):
+                raise _error(origin, f"the tag {event.tag}", "plain values without tags")
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise _error(origin, "a second document", "one document a file")
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST_NESTING:
+                raise _error(origin, f"more than {DEEPEST_NESTING} levels of nesting", "a flatter file")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        raise _error(Origin(source, line), _syntax(error, text, line), "valid YAML") from None
+    except yaml.YAMLError as error:
+        found = f"a character that YAML does not allow ({str(error).splitlines()[0]})"
+        raise _error(Origin(source), found, "printable text") from None
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str, line: int | None) -> str:
+    lines = text.splitlines()
+    written = lines[line - 1] if line is not None and line <= len(lines) else ""
+    if "\t" in written[: len(written) - len(written.lstrip())] or r"'\t'" in (error.problem or ""):
+        return "a tab in the indentation (YAML is indented with spaces)"
+    return f"a syntax error ({error.problem or error.context})"
+
+
+def _construct(node: yaml.Node, source: str, path: KeyPath, document: Document) -> Any:
+    document.origins.setdefault(path, _at(node, source))
+    if isinstance(node, yaml.MappingNode):
+        return _construct_mapping(node, source, path, document)
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, source, (*path, i), document) for i, item in enumerate(node.value)]
+    return _SCALARS[node.tag](node.value)
+
+
+def _construct_mapping(node: yaml.MappingNode, source: str, path: KeyPath, document: Document) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        origin = _at(key_node, source)
+        if not isinstance(key_node, yaml.ScalarNode):
+            document.problems.append(Problem(origin, dotted(path), "a key that is not a word", "plain keys"))
+            continue
+        key = key_node.value
+        if key in mapping:
+            first = document.origins[(*path, key)].line
+            found = f"the key {key!r} a second time (first on line {first})"
+            document.problems.append(Problem(origin, dotted((*path, key)), found, "each key once"))
+            continue
+        document.origins[(*path, key)] = origin
+        mapping[key] = _construct(value_node, source, (*path, key), document)
+    return mapping
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as its author writes it: `arrivals.peak_hours.0`."""
+    return ".".join(map(str, path))

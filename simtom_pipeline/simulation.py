@@ -1,0 +1,64 @@
+"""Where a scenario meets its generator: load one, simulate a day of it.
+
+Promise: importable, and usable, without Dagster or DuckDB.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from .generators.base import BaseGenerator
+from .generators.registry import Registry, discover
+from .home import simtom_home
+from .scenarios import loader
+from .scenarios.models import Scenario
+
+
+def registry() -> Registry:
+    """The generators that can be used from here."""
+    return discover(simtom_home())
+
+
+def scenario_files() -> dict[str, Path]:
+    """File of every scenario that can be called by name, built in or the user's own."""
+    return loader.library(simtom_home())
+
+
+def load_scenario(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Load a scenario by name, or from a file ending in .yaml.
+
+    Parameters
+    ----------
+    overrides : values by dotted path, such as `{"volume.base_daily_volume": 5000}`; None resets to
+        the default of the model.
+
+    Raises
+    ------
+    ScenarioError : everything that is wrong, each with file, line, key path, found and allowed.
+    """
+    return loader.load(name_or_path, overrides, registry().settings_model, simtom_home())
+
+
+def simulate_day(scenario: Scenario, day: date) -> dict[str, pa.Table]:
+    """Every table of one simulated day, by name: a pure function of its arguments.
+
+    Tables that do not depend on the day (the catalog) are the same for every day.
+
+    Raises
+    ------
+    ValueError : the day is outside the scenario's clock.
+    """
+    return _shared_generator(scenario).simulate_day(day.date() if isinstance(day, datetime) else day)
+
+
+def make_generator(scenario: Scenario) -> BaseGenerator:
+    """A new generator with nothing remembered."""
+    return registry().generator(scenario.generator)(scenario)
+
+
+_shared_generator = lru_cache(maxsize=4)(make_generator)
+"""Consecutive days share what was already worked out; the result does not depend on it."""
