@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtri, pdtr, pdtrik
 
 SMALLEST_UNIFORM = 2.0**-54
+LARGEST_TABULATED_MEAN = 50.0
 NO_DAY = 0
 """Day ordinal of what belongs to the scenario rather than to a day; 0001-01-01 has ordinal 1."""
 
@@ -50,14 +51,14 @@ def categorical(uniform: np.ndarray, shares: Sequence[float] | np.ndarray) -> np
     return np.searchsorted(upper[:-1], uniform, side="right").astype(np.int8)
 
 
-def poisson(uniform: np.ndarray | float, mean: np.ndarray | float) -> np.ndarray:
+def poisson(uniform: np.ndarray, mean: float) -> np.ndarray:
     """Poisson counts by inversion: the smallest k whose distribution function reaches `uniform`.
 
-    Shapes broadcast; the result is int64. Mean 0 gives 0.
+    Same shape as `uniform`, int64; mean 0 gives 0.
     """
-    uniform, mean = np.broadcast_arrays(np.asarray(uniform, float), np.asarray(mean, float))
-    positive = np.where(mean > 0, mean, 1.0)
-    count = np.maximum(np.ceil(pdtrik(uniform, positive)), 0.0)
-    below = np.maximum(count - 1, 0)
-    count = np.where(pdtr(below, positive) >= uniform, below, count)
-    return np.where(mean > 0, count, 0.0).astype(np.int64)
+    if mean <= LARGEST_TABULATED_MEAN:
+        reached = pdtr(np.arange(mean + 12 * mean**0.5 + 20), mean) if mean > 0 else np.ones(1)
+        return np.searchsorted(reached, uniform)
+    count = np.maximum(np.ceil(pdtrik(uniform, mean)), 1.0)
+    # pdtrik is inexact in its last digits; a step down where the distribution function allows it
+    return np.where(pdtr(count - 1, mean) >= uniform, count - 1, count).astype(np.int64)

@@ -252,11 +252,15 @@ class Living:
         """Profiles of living customers chosen in proportion to their purchase rate, shape (n,)."""
         total = self.cumulative_rate[-1]
         target = np.minimum(uniform * total, np.nextafter(total, 0))
-        return self.customers.profile[np.searchsorted(self.cumulative_rate, target, side="right")]
+        order = np.argsort(target)  # looked up in order, neighbours share cache lines
+        row = np.empty(len(target), np.int64)
+        row[order] = np.searchsorted(self.cumulative_rate, target[order], side="right")
+        return self.customers.profile[row]
 
     def with_milestone(self, day: int) -> Customers:
         """Living customers who get a later device or account on `day` (days since 1970-01-01)."""
-        rows = np.nonzero((self.customers.milestones == day).any(axis=1))[0]
+        slots = self.customers.milestones.shape[1]
+        rows = np.unique(np.flatnonzero(self.customers.milestones.ravel() == day) // slots)
         found = self.customers.take(rows)
         return found.take(found.last_day >= day)
 
@@ -282,6 +286,7 @@ class Population:
         self._rows = 0
         self._rows_before = {self._start: 0}
         self._held = _empty(0)
+        self._weighed = (date.min, np.empty(0))
 
     def before(self, day: date) -> Living:
         """Customers who signed up before `day`, departed ones weighing 0."""
@@ -289,8 +294,7 @@ class Population:
             if day < self._first:
                 self._forget()
             while self._next < day:
-                anyone = bool(self._weight(self._next).any())
-                self._append(self._cohort(self._next, anyone))
+                self._append(self._cohort(self._next, bool(self._weight(self._next).any())))
             known = self._held.take(slice(0, self._rows_before[day]))
             weight = self._weight(day)
             if day == self._next and np.count_nonzero(weight) * 2 < len(known) - 1000:
@@ -298,8 +302,12 @@ class Population:
             return Living(known, np.cumsum(weight))
 
     def _weight(self, day: date) -> np.ndarray:
-        known = self._held.take(slice(0, self._rows_before[day]))
-        return np.where(known.last_day >= day_number(day), known.purchase_rate, 0.0)
+        """Purchase rates of the customers before `day`, the departed ones' 0; kept for the last day asked."""
+        if self._weighed[0] != day:
+            known = self._held.take(slice(0, self._rows_before[day]))
+            weight = np.where(known.last_day >= day_number(day), known.purchase_rate, 0.0)
+            self._weighed = (day, weight)
+        return self._weighed[1]
 
     def _append(self, cohort: Customers) -> None:
         rows = self._rows + len(cohort)
@@ -317,6 +325,7 @@ class Population:
         self._held = self._held.take(rows)
         self._first, self._rows = day, len(rows)
         self._rows_before = {day: len(rows)}
+        self._weighed = (date.min, np.empty(0))
 
 
 def _empty(n: int) -> Customers:

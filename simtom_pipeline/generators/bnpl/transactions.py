@@ -52,7 +52,8 @@ class BehaviorTable:
 
     def abandonments(self, scenario: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Poisson counts with the scenario's mean, shape (n,)."""
-        return poisson(uniform, self._each("cart_abandonment_mean")[scenario]).astype(np.int32)
+        by_scenario = [poisson(uniform, mean) for mean in self._each("cart_abandonment_mean")]
+        return np.choose(scenario, by_scenario)
 
 
 def draw_transactions(

@@ -1,0 +1,246 @@
+"""Landing in DuckDB: tables made from their contracts, days replaced whole, all tables at once.
+
+A day is either entirely the old one or entirely the new one: everything of a batch of days happens in
+one transaction. A table that no longer fits its contract is refused, never altered or dropped.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from .contracts import Column, TableContract, ViewContract
+
+
+class LandingError(RuntimeError):
+    """The data could not be landed; nothing was changed. The message says what to do."""
+
+
+@contextmanager
+def connect(path: Path | str, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A short connection to the file, closed whatever happens.
+
+    Raises
+    ------
+    LandingError : the file is locked by another process, or is not a DuckDB database.
+    """
+    if not read_only:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with explained(path):
+        connection = duckdb.connect(str(path), read_only=read_only)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def explained(path: Path | str) -> Iterator[None]:
+    """Turns DuckDB's errors about the file itself into messages that say what to do."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise LandingError(_locked_or_broken(path, str(error))) from error
+
+
+def _locked_or_broken(path: Path | str, message: str) -> str:
+    if "lock" not in message:
+        return f"{path} cannot be opened: {message.splitlines()[0]}. Name another file with --database."
+    holder = re.search(r"Conflicting lock is held in (.*?) \(PID (\d+)\)", message)
+    who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
+    return (
+        f"{path} is in use by {who}. DuckDB lets one process write at a time: close that connection"
+        " (a notebook, a database browser, another run), or wait for it to end, and run again."
+        " Nothing was changed."
+    )
+
+
+def quoted(*parts: str) -> str:
+    """A dotted SQL identifier, every part quoted."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def schema_of(scenario: str, contract: TableContract) -> str:
+    """The schema a table lives in: `<scenario>`, or `<scenario>_truth`."""
+    return f"{scenario}_truth" if contract.truth else scenario
+
+
+def table_name(scenario: str, contract: TableContract) -> str:
+    """Quoted name of the table."""
+    return quoted(schema_of(scenario, contract), contract.name)
+
+
+def replace_days(
+    connection: duckdb.DuckDBPyConnection,
+    scenario: str,
+    contracts: Sequence[TableContract],
+    views: Sequence[ViewContract],
+    days: Sequence[date],
+    tables: Mapping[str, pa.Table],
+) -> None:
+    """Replace `days` in every table, in one transaction; constant tables are replaced whole.
+
+    Days outside `days` are not touched. Missing schemas, tables and views are created.
+
+    Raises
+    ------
+    LandingError : a table in the file does not fit its contract; nothing was changed.
+    """
+    with _transaction(connection):
+        _prepare(connection, scenario, contracts, views)
+        for contract in contracts:
+            name = table_name(scenario, contract)
+            if contract.daily:
+                connection.execute(
+                    f"DELETE FROM {name} WHERE day BETWEEN ? AND ? AND list_contains(?, day)",
+                    [min(days), max(days), list(days)],
+                )
+            else:
+                connection.execute(f"DELETE FROM {name}")
+            _insert(connection, name, tables[contract.name])
+
+
+def replace_constants(
+    connection: duckdb.DuckDBPyConnection,
+    scenario: str,
+    contracts: Sequence[TableContract],
+    views: Sequence[ViewContract],
+    tables: Mapping[str, pa.Table],
+) -> None:
+    """Replace the tables that do not depend on the day, and make sure that every table and view is there.
+
+    Raises
+    ------
+    LandingError : as `replace_days`.
+    """
+    with _transaction(connection):
+        _prepare(connection, scenario, contracts, views)
+        for contract in contracts:
+            if not contract.daily:
+                name = table_name(scenario, contract)
+                connection.execute(f"DELETE FROM {name}")
+                _insert(connection, name, tables[contract.name])
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("simtom_rows", rows)
+    try:
+        connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM simtom_rows")
+    finally:
+        connection.unregister("simtom_rows")
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _prepare(
+    connection: duckdb.DuckDBPyConnection,
+    scenario: str,
+    contracts: Sequence[TableContract],
+    views: Sequence[ViewContract],
+) -> None:
+    existing = _existing_columns(connection)
+    misfits = [
+        misfit
+        for contract in contracts
+        if (columns := existing.get((schema_of(scenario, contract), contract.name))) is not None
+        and (misfit := _misfit(table_name(scenario, contract), columns, _expected(connection, contract)))
+    ]
+    if misfits:
+        raise LandingError(_refusal(connection, scenario, contracts, misfits))
+    for contract in contracts:
+        schema = schema_of(scenario, contract)
+        if (schema, contract.name) not in existing:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+            _execute_all(connection, create_table(scenario, contract))
+    for view in views:
+        _execute_all(connection, create_view(scenario, view))
+
+
+def _execute_all(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+def create_table(scenario: str, contract: TableContract) -> list[str]:
+    """DDL of a table and its comments, a statement each."""
+    name = table_name(scenario, contract)
+    columns = ",\n".join(f"  {quoted(c.name)} {c.type.sql} NOT NULL" for c in contract.columns)
+    key = ", ".join(contract.primary_key)
+    comment = f"A row is {contract.row}. Primary key: {key}."
+    return [
+        f"CREATE TABLE {name} (\n{columns}\n)",
+        f"COMMENT ON TABLE {name} IS {_text(comment)}",
+        *_column_comments(name, contract.columns),
+    ]
+
+
+def create_view(scenario: str, view: ViewContract) -> list[str]:
+    """DDL of a view and its comments, a statement each."""
+    name = quoted(scenario, view.name)
+    return [
+        f"CREATE OR REPLACE VIEW {name} AS {view.sql.format(schema=quoted(scenario))}",
+        f"COMMENT ON VIEW {name} IS {_text(f'A row is {view.row}.')}",
+        *_column_comments(name, view.columns),
+    ]
+
+
+def _column_comments(name: str, columns: Sequence[Column]) -> list[str]:
+    return [f"COMMENT ON COLUMN {name}.{quoted(c.name)} IS {_text(c.comment)}" for c in columns]
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _existing_columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
+    rows = connection.execute(
+        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE NOT internal AND database_name = current_database() ORDER BY column_index"
+    ).fetchall()
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for schema, table, column, data_type in rows:
+        found.setdefault((schema, table), {})[column] = data_type
+    return found
+
+
+def _expected(connection: duckdb.DuckDBPyConnection, contract: TableContract) -> dict[str, str]:
+    return {c.name: c.type.sql for c in contract.columns}
+
+
+def _misfit(name: str, found: dict[str, str], expected: dict[str, str]) -> str:
+    missing = [f"lacks {column} {kind}" for column, kind in expected.items() if column not in found]
+    extra = [f"has {column} {kind} besides" for column, kind in found.items() if column not in expected]
+    changed = [
+        f"has {column} as {found[column]} instead of {kind}"
+        for column, kind in expected.items()
+        if column in found and found[column] != kind
+    ]
+    differences = missing + extra + changed
+    return f"{name} {'; '.join(differences)}" if differences else ""
+
+
+def _refusal(
+    connection: duckdb.DuckDBPyConnection, scenario: str, contracts: Sequence[TableContract], misfits: list[str]
+) -> str:
+    schemas = sorted({schema_of(scenario, contract) for contract in contracts})
+    drops = " ".join(f"DROP SCHEMA {quoted(schema)} CASCADE;" for schema in schemas)
+    (file,) = connection.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchall()[0]
+    return (
+        f"{file}: {len(misfits)} table(s) were made by another version of the contract:\n  "
+        + "\n  ".join(misfits)
+        + "\nNothing was changed. Either land in another file (--database FILE), or, if these rows may go,"
+        f" remove them with\n  {drops}\nand run again: every day can be simulated anew."
+    )
