@@ -17,7 +17,15 @@ from math import ceil, log
 import numpy as np
 
 from ..scenarios.models import Arrivals, Scenario
-from .intensity import SECONDS_PER_DAY, DayFactors, PiecewiseRate, day_factors, day_rate
+from .intensity import (
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    DayFactors,
+    PiecewiseRate,
+    day_factors,
+    day_rate,
+    flash_sale_factor,
+)
 from .random_streams import RandomStreams, exponential, poisson
 
 NEGLIGIBLE_OFFSPRING = 1e-9
@@ -40,8 +48,24 @@ class ArrivalProcess(ABC):
         """Intensity of `day` with its calendar, noise, hours and flash sales."""
         return day_rate(self.arrivals, self.factors(day).mean, day)
 
+    def flash_sale(self, day: date) -> float:
+        """What the flash sales of `day` do to its volume."""
+        return flash_sale_factor(self.arrivals, day)
+
     def spillover(self, day: date) -> float:
         """Expected events of `day` over the integral of its intensity."""
+        return 1.0
+
+    def expected_count(self, day: date) -> float:
+        """Expected events of `day`, its lognormal day factor known."""
+        return self.factors(day).mean * self.flash_sale(day) * self.spillover(day)
+
+    def expected_by_hour(self, day: date) -> np.ndarray:
+        """Expected events of each hour of `day`, shape (24,)."""
+        return self.rate(day).hourly()
+
+    def dispersion(self, day: date) -> float:
+        """Variance over mean of the count of `day`, its lognormal day factor known."""
         return 1.0
 
     @abstractmethod
@@ -59,9 +83,12 @@ class UniformArrivals(ArrivalProcess):
     """round(mu) events, evenly spaced in expected events."""
 
     def times(self, day: date) -> np.ndarray:
-        rate = self.rate(day)
-        count = round(rate.total)
-        return rate.times((np.arange(count) + 0.5) / count)
+        count = round(self.expected_count(day))
+        return self.rate(day).times((np.arange(count) + 0.5) / count)
+
+    def dispersion(self, day: date) -> float:
+        """Nothing is left to chance."""
+        return 0.0
 
 
 class PoissonArrivals(ArrivalProcess):
@@ -84,6 +111,21 @@ class BurstArrivals(ArrivalProcess):
         state = np.concatenate([[self._state_before(day)], bursting])
         rate = self.rate(day).multiplied(seconds, self._relative_rate()[state.astype(int)])
         return self._conditional_poisson(rate, day)
+
+    def dispersion(self, day: date) -> float:
+        """Var N = mu + sum over pairs of hours of their rates times the covariance of the state.
+
+        The relative rate has autocovariance v exp(-a |t|), with v its stationary variance and a the
+        rate of refreshes; integrated over two hours h apart it is what stands below.
+        """
+        p, (low, high) = self.arrivals.burst_probability, self._relative_rate()
+        variance = p * (1 - p) * (high - low) ** 2
+        a = 1 / (self.arrivals.burst_minutes * 60 * (1 - p)) * SECONDS_PER_HOUR  # refreshes an hour
+        apart = np.abs(np.subtract.outer(np.arange(24), np.arange(24)))
+        distinct = (1 - np.exp(-a)) ** 2 * np.exp(-a * np.maximum(apart - 1, 0)) / a**2
+        covariance = variance * np.where(apart == 0, 2 * (a - 1 + np.exp(-a)) / a**2, distinct)
+        by_hour = self.expected_by_hour(day)
+        return 1 + float(by_hour @ covariance @ by_hour) / max(float(by_hour.sum()), 1e-300)
 
     def _relative_rate(self) -> np.ndarray:
         """Rate outside and inside a burst relative to the mean, shape (2,)."""
@@ -131,28 +173,32 @@ class HawkesArrivals(ArrivalProcess):
 
     def spillover(self, day: date) -> float:
         """Clusters cross midnight, so a quiet day after a busy one gets more than its intensity."""
-        n = self._ratio
-        expected = sum(
-            self._expected_on(self.rate(day - timedelta(back)), back) for back in range(self.lookback_days + 1)
-        )
         total = self.rate(day).total
-        return (1 - n) * expected / total if total > 0 else 1.0
+        return float(self.expected_by_hour(day).sum()) / total if total > 0 else 1.0
 
-    def _expected_on(self, immigrants: PiecewiseRate, back: int) -> float:
-        """Expected events, immigrants included, that come `back` days after the immigrants' day.
+    def expected_by_hour(self, day: date) -> np.ndarray:
+        """Up to the moment x, M(x) - n * G(x) events are expected.
 
-        An immigrant at time s has n/(1-n) * (exp(-g (a-s)+) - exp(-g (b-s))) descendants in [a, b).
+        M is the integral of mu; G that of mu(s) exp(-g (x - s)) over the past, with g = (1 - n) / lag:
+        what is still to come of the events so far.
         """
-        opens = back * SECONDS_PER_DAY
-        faded_at_close = self._faded(immigrants, opens + SECONDS_PER_DAY)
-        faded_at_open = self._faded(immigrants, opens) if back else immigrants.total
-        descendants = self._ratio / (1 - self._ratio) * (faded_at_open - faded_at_close)
-        return descendants + (immigrants.total if back == 0 else 0.0)
+        pending = self._pending(day, np.arange(25) * SECONDS_PER_HOUR)
+        return self.rate(day).hourly() - self._ratio * np.diff(pending)
 
-    def _faded(self, immigrants: PiecewiseRate, moment: float) -> float:
-        """Integral over the day of rate(s) * exp(-g (moment - s)) ds; moment in seconds."""
-        remaining = np.exp(-self._fading * (moment - immigrants.edges))
-        return float(immigrants.rate @ np.diff(remaining)) / self._fading
+    def dispersion(self, day: date) -> float:
+        """k^2 + (1 - k^2) (1 - exp(-g T)) / (g T), with k = 1 / (1 - n) and T one day."""
+        k_squared, g_t = (1 - self._ratio) ** -2, self._fading * SECONDS_PER_DAY
+        return k_squared + (1 - k_squared) * -np.expm1(-g_t) / g_t
+
+    def _pending(self, day: date, moments: np.ndarray) -> np.ndarray:
+        """G at moments in seconds since midnight of `day`, same shape."""
+        pending = np.zeros(len(moments))
+        for back in range(self.lookback_days + 1):
+            rate = self.rate(day - timedelta(back))
+            past = np.minimum(rate.edges - back * SECONDS_PER_DAY, moments[:, None])
+            remaining = np.exp(-self._fading * (moments[:, None] - past))
+            pending += np.diff(remaining, axis=1) @ rate.rate / self._fading
+        return pending
 
     def _draw_clusters(self, day: date) -> np.ndarray:
         """Times of all events whose immigrant came on `day`, seconds since its midnight, unsorted."""

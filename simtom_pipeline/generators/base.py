@@ -150,13 +150,10 @@ class BaseGenerator(ABC):
         return delivered(self.scenario.clock, event_time)
 
     def _daily_intensity(self, when: date) -> Columns:
-        factors = self.arrivals.factors(when)
-        flash_sale = self.arrivals.rate(when).total / factors.mean if factors.mean > 0 else 1.0
-        spillover = self.arrivals.spillover(when)
-        row = asdict(factors) | {
-            "flash_sale": flash_sale,
-            "spillover": spillover,
-            "expected_count": factors.mean * flash_sale * spillover,
+        row = asdict(self.arrivals.factors(when)) | {
+            "flash_sale": self.arrivals.flash_sale(when),
+            "spillover": self.arrivals.spillover(when),
+            "expected_count": self.arrivals.expected_count(when),
         }
         return {"day": np.array([day_number(when)])} | {name: np.array([v]) for name, v in row.items()}
 

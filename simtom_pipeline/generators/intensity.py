@@ -5,7 +5,7 @@ factor has mean one. Within a day the intensity is piecewise constant, so its in
 linear and can be inverted exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime, time, timedelta
 from math import exp, prod
@@ -112,10 +112,21 @@ def day_rate(arrivals: Arrivals, mean: float, day: date) -> PiecewiseRate:
     rate = PiecewiseRate(
         np.arange(25) * SECONDS_PER_HOUR, hourly_weights(arrivals) * mean / SECONDS_PER_DAY
     )
+    for opens, closes, multiplier in _sales_on(arrivals, day):
+        rate = rate.multiplied([opens, closes], np.array([1.0, multiplier, 1.0]))
+    return rate
+
+
+def flash_sale_factor(arrivals: Arrivals, day: date) -> float:
+    """What the flash sales of `day` do to its volume; exactly 1 on a day without."""
+    return day_rate(arrivals, 1.0, day).total if any(_sales_on(arrivals, day)) else 1.0
+
+
+def _sales_on(arrivals: Arrivals, day: date) -> Iterator[tuple[float, float, float]]:
+    """Opening and closing in seconds since midnight, and multiplier, of each sale that touches the day."""
     midnight = datetime.combine(day, time())
     for sale in arrivals.flash_sales:
         opens = (sale.start - midnight) / timedelta(seconds=1)
         closes = opens + sale.duration_minutes * 60
         if closes > 0 and opens < SECONDS_PER_DAY:
-            rate = rate.multiplied([opens, closes], np.array([1.0, sale.multiplier, 1.0]))
-    return rate
+            yield opens, closes, sale.multiplier
