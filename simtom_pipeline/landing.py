@@ -91,7 +91,7 @@ def replace_days(
     LandingError : a table in the file does not fit its contract; nothing was changed.
     """
     with _transaction(connection):
-        _prepare(connection, scenario, contracts, views)
+        ensure_tables(connection, scenario, contracts, views)
         for contract in contracts:
             name = table_name(scenario, contract)
             if contract.daily:
@@ -118,7 +118,7 @@ def replace_constants(
     LandingError : as `replace_days`.
     """
     with _transaction(connection):
-        _prepare(connection, scenario, contracts, views)
+        ensure_tables(connection, scenario, contracts, views)
         for contract in contracts:
             if not contract.daily:
                 name = table_name(scenario, contract)
@@ -145,21 +145,19 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _prepare(
+def ensure_tables(
     connection: duckdb.DuckDBPyConnection,
     scenario: str,
     contracts: Sequence[TableContract],
     views: Sequence[ViewContract],
 ) -> None:
-    existing = _existing_columns(connection)
-    misfits = [
-        misfit
-        for contract in contracts
-        if (columns := existing.get((schema_of(scenario, contract), contract.name))) is not None
-        and (misfit := _misfit(table_name(scenario, contract), columns, _expected(connection, contract)))
-    ]
-    if misfits:
-        raise LandingError(_refusal(connection, scenario, contracts, misfits))
+    """Create what is missing: schemas, tables with their comments, views.
+
+    Raises
+    ------
+    LandingError : as `check_fits`.
+    """
+    existing = check_fits(connection, scenario, contracts)
     for contract in contracts:
         schema = schema_of(scenario, contract)
         if (schema, contract.name) not in existing:
@@ -167,6 +165,33 @@ def _prepare(
             _execute_all(connection, create_table(scenario, contract))
     for view in views:
         _execute_all(connection, create_view(scenario, view))
+
+
+def check_fits(
+    connection: duckdb.DuckDBPyConnection, scenario: str, contracts: Sequence[TableContract]
+) -> set[tuple[str, str]]:
+    """The (schema, table) pairs in the file, once every one of the scenario's is seen to fit its contract.
+
+    Raises
+    ------
+    LandingError : one does not; the message names every difference and what to do. Nothing is changed.
+    """
+    existing = _existing_columns(connection)
+    misfits = [
+        misfit
+        for contract in contracts
+        if (columns := existing.get((schema_of(scenario, contract), contract.name))) is not None
+        and (misfit := _misfit(table_name(scenario, contract), columns, contract))
+    ]
+    if misfits:
+        raise LandingError(_refusal(connection, scenario, contracts, misfits))
+    return set(existing)
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+    """Rows of a table or view."""
+    (count,) = connection.execute(f"SELECT count(*) FROM {quoted(schema, table)}").fetchall()[0]
+    return int(count)
 
 
 def _execute_all(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:
@@ -216,11 +241,8 @@ def _existing_columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, 
     return found
 
 
-def _expected(connection: duckdb.DuckDBPyConnection, contract: TableContract) -> dict[str, str]:
-    return {c.name: c.type.sql for c in contract.columns}
-
-
-def _misfit(name: str, found: dict[str, str], expected: dict[str, str]) -> str:
+def _misfit(name: str, found: dict[str, str], contract: TableContract) -> str:
+    expected = {column.name: column.type.sql for column in contract.columns}
     missing = [f"lacks {column} {kind}" for column, kind in expected.items() if column not in found]
     extra = [f"has {column} {kind} besides" for column, kind in found.items() if column not in expected]
     changed = [
@@ -237,7 +259,9 @@ def _refusal(
 ) -> str:
     schemas = sorted({schema_of(scenario, contract) for contract in contracts})
     drops = " ".join(f"DROP SCHEMA {quoted(schema)} CASCADE;" for schema in schemas)
-    (file,) = connection.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchall()[0]
+    (file,) = connection.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()[0]
     return (
         f"{file}: {len(misfits)} table(s) were made by another version of the contract:\n  "
         + "\n  ".join(misfits)

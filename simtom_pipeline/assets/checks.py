@@ -1,0 +1,321 @@
+"""Checks of a scenario, made from its contracts and declarations: one Dagster check a claim.
+
+Each looks at everything that has landed, not only at the run's days, so that its bound over all days
+holds. How a claim is decided is `validation`'s; what is asked of the database stands in `questions`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import dagster as dg
+import duckdb
+import numpy as np
+from dagster_duckdb import DuckDBResource
+
+from .. import landing
+from ..contracts import DeclaredShares, TableContract
+from ..generators.base import BaseGenerator
+from ..scenarios.models import Scenario
+from ..simulation import make_generator
+from ..validation.counts import compare_hours, compare_volume
+from ..validation.decisions import (
+    Finding,
+    Verdict,
+    alpha_per_day,
+    exactness,
+    holm,
+    logical,
+    magnitude,
+    worst,
+)
+from ..validation.shares import compare_shares
+from . import questions as ask
+from .partitions import asset_key
+
+Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
+
+FANO_TOLERANCE = 0.05
+AUTOCORRELATION_TOLERANCE = 0.02
+ROWS_SHOWN = 50
+
+
+@dataclass
+class Landed:
+    """A scenario and what of it is in the database."""
+
+    scenario: Scenario
+    generator: type[BaseGenerator]
+    connection: duckdb.DuckDBPyConnection
+
+    @cached_property
+    def days(self) -> list[date]:
+        """Landed days, ascending."""
+        return ask.landed_days(self.connection, self.scenario.name)
+
+    @cached_property
+    def contracts(self) -> dict[str, TableContract]:
+        """Contract by table name."""
+        return {contract.name: contract for contract in self.generator.contracts()}
+
+    @cached_property
+    def expectations(self) -> BaseGenerator:
+        """Where expected counts and shares are worked out from the scenario."""
+        return make_generator(self.scenario)
+
+
+def primary_key(landed: Landed, contract: TableContract) -> Finding:
+    """No two rows have the same key."""
+    violations = ask.key_violations(landed.connection, landed.scenario.name, contract)
+    return logical(violations, f"{', '.join(contract.primary_key)} identifies a row")
+
+
+def day_boundaries(landed: Landed, contract: TableContract) -> Finding:
+    """Every row is dated within its day, every day within the clock."""
+    bad_days = ask.boundary_violations(landed.connection, landed.scenario, contract)
+    violations = sum(int(row["rows"]) for row in bad_days)
+    return logical(violations, f"{contract.dated_by} lies within day", bad_days)
+
+
+def temporal_integrity(landed: Landed, contract: TableContract) -> Finding:
+    """What a row points to exists, and existed at the time."""
+    complete = ask.complete_until(landed.scenario, landed.days)
+    wrong, unknown = 0, 0
+    for key in contract.foreign_keys:
+        parent = landed.contracts[key.parent]
+        found = ask.reference_violations(
+            landed.connection, landed.scenario.name, contract, key, parent, complete
+        )
+        wrong, unknown = wrong + found[0], unknown + found[1]
+    finding = logical(wrong, "every reference exists and is not younger than the row")
+    if finding.verdict is Verdict.FAILED or unknown == 0:
+        return finding
+    start = landed.scenario.clock.start
+    return Finding(
+        Verdict.INCONCLUSIVE,
+        f"{unknown} references point to rows of days that have not landed: land every day from {start} on",
+        {"violations": 0, "not_yet_verifiable": unknown},
+    )
+
+
+def daily_volume(landed: Landed, contract: TableContract) -> Finding:
+    """Each day's count, their sum, their spread and their independence are what the intensity says."""
+    tolerances, arrivals = landed.scenario.checks, landed.expectations.arrivals
+    counts = ask.counts_per_day(landed.connection, landed.scenario.name, contract, landed.days)
+    expected = np.array([arrivals.expected_count(day) for day in landed.days])
+    dispersion = np.array([arrivals.dispersion(day) for day in landed.days])
+    test = compare_volume(counts, expected, dispersion)
+    alpha = alpha_per_day(tolerances.family_wise_error, len(landed.days))
+    broken = [
+        {"day": str(day), "count": int(count), "expected": round(mean, 2), "p_value": p}
+        for day, count, mean, p in zip(landed.days, counts, expected, test.p_value, strict=True)
+        if p < alpha
+    ]
+    fano_p, correlation_p = holm([test.fano_p, test.autocorrelation_p])
+    family = tolerances.family_wise_error
+    verdict = worst(
+        [
+            Verdict.FAILED if broken else Verdict.PASSED,
+            magnitude(test.inner, test.outer, 1.0, tolerances.volume_tolerance),
+            exactness(fano_p, abs(test.fano - 1), FANO_TOLERANCE, family),
+            exactness(correlation_p, abs(test.autocorrelation), AUTOCORRELATION_TOLERANCE, family),
+        ]
+    )
+    return Finding(
+        verdict,
+        f"{int(counts.sum())} events where {expected.sum():.1f} are expected; {len(broken)} broken days",
+        {
+            "days": len(landed.days),
+            "count": int(counts.sum()),
+            "expected": float(expected.sum()),
+            "ratio": test.ratio,
+            "ratio_low_90": test.inner[0],
+            "ratio_high_90": test.inner[1],
+            "ratio_tolerance": tolerances.volume_tolerance,
+            "fano": test.fano,
+            "fano_p": fano_p,
+            "autocorrelation": test.autocorrelation,
+            "autocorrelation_p": correlation_p,
+            "alpha_per_day": alpha,
+        },
+        tuple(broken),
+    )
+
+
+def hour_of_day(landed: Landed, contract: TableContract) -> Finding:
+    """The hours of the day get the shares that the intensity gives them."""
+    tolerances, arrivals = landed.scenario.checks, landed.expectations.arrivals
+    counts = ask.counts_per_hour(landed.connection, landed.scenario.name, contract)
+    by_day = np.array([arrivals.expected_by_hour(day) for day in landed.days])
+    expected = by_day.sum(axis=0)
+    dispersions = [arrivals.dispersion(day) for day in landed.days]
+    rows = tuple(
+        {"hour": hour, "count": int(counts[hour]), "expected": round(float(expected[hour]), 1)}
+        for hour in range(24)
+    )
+    if not any(dispersions):  # evenly spaced: an hour is never off by more than one event a day
+        off = int((np.abs(counts - expected) > len(landed.days)).sum())
+        return logical(off, "evenly spaced events fill each hour", rows)
+    if counts.sum() == 0 or expected.sum() == 0:
+        return logical(int(counts.sum()), "no event is expected and none came")
+    effect, p_value = compare_hours(counts, expected, float(np.mean(dispersions)))
+    verdict = exactness(p_value, effect, tolerances.share_tolerance, tolerances.family_wise_error)
+    figures = {
+        "n": int(counts.sum()),
+        "total_variation": effect,
+        "tolerance": tolerances.share_tolerance,
+        "p_value": p_value,
+    }
+    return Finding(verdict, f"total variation {effect:.4f} from the expected hours", figures, rows)
+
+
+def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> dict[str, Finding]:
+    """Finding by table; the family over which Holm's bound holds is every declaration of the scenario."""
+    tolerances, name = landed.scenario.checks, landed.scenario.name
+    tests = [
+        compare_shares(
+            ask.counts_per_value(landed.connection, name, landed.contracts[d.table], d), d.shares
+        )
+        for d in declarations
+    ]
+    adjusted = holm([test.p_value for test in tests])
+    findings = {}
+    for table in dict.fromkeys(d.table for d in declarations):
+        own = [n for n, d in enumerate(declarations) if d.table == table]
+        verdicts = [
+            exactness(
+                adjusted[n],
+                tests[n].total_variation,
+                tolerances.share_tolerance,
+                tolerances.family_wise_error,
+            )
+            for n in own
+        ]
+        rows = tuple(
+            {
+                "shares": declarations[n].label or declarations[n].expression,
+                "n": tests[n].n,
+                "total_variation": round(tests[n].total_variation, 6),
+                "adjusted_p": float(adjusted[n]),
+                "verdict": verdict.value,
+            }
+            for n, verdict in zip(own, verdicts, strict=True)
+        )
+        failed = sum(verdict is Verdict.FAILED for verdict in verdicts)
+        figures = {"declared": len(own), "failed": failed, "tolerance": tolerances.share_tolerance}
+        findings[table] = Finding(
+            worst(verdicts), f"{failed} of {len(own)} declared shares are not met", figures, rows
+        )
+    return findings
+
+
+def replay(landed: Landed) -> dict[str, Finding]:
+    """Finding by table: a sample of landed days, simulated again, is the same rows."""
+    sample = ask.spread_over(landed.days, landed.scenario.checks.replay_days)
+    afresh = make_generator(landed.scenario)
+    differing: dict[str, list[dict[str, str | int | float]]] = {name: [] for name in landed.contracts}
+    for day in sample:
+        tables = afresh.simulate_day(day)
+        for name, contract in landed.contracts.items():
+            count = ask.differing_rows(
+                landed.connection, landed.scenario.name, contract, day if contract.daily else None, tables[name]
+            )
+            if count:
+                differing[name].append({"day": str(day), "rows": count})
+    claim = f"{len(sample)} landed days, simulated again, are the same rows"
+    return {
+        name: logical(sum(int(row["rows"]) for row in rows), claim, rows) for name, rows in differing.items()
+    }
+
+
+PER_TABLE: dict[str, Callable[[Landed, TableContract], Finding]] = {
+    "primary_key": primary_key,
+    "day_boundaries": day_boundaries,
+    "temporal_integrity": temporal_integrity,
+    "daily_volume": daily_volume,
+    "hour_of_day": hour_of_day,
+}
+
+
+def _applies(check: str, contract: TableContract, event_table: str) -> bool:
+    return {
+        "primary_key": True,
+        "day_boundaries": contract.daily and contract.dated_by is not None,
+        "temporal_integrity": bool(contract.foreign_keys),
+        "daily_volume": contract.name == event_table,
+        "hour_of_day": contract.name == event_table,
+    }[check]
+
+
+def build_checks(
+    scenario: Scenario, generator: type[BaseGenerator], opened: Opened, pool: str
+) -> dg.AssetChecksDefinition:
+    """All checks of a scenario in one step that opens the database once."""
+    shares = make_generator(scenario).declared_shares()
+    with_shares = {declared.table for declared in shares}
+    contracts = {asset_key(scenario, contract): contract for contract in generator.contracts()}
+    specs = [
+        dg.AssetCheckSpec(name, asset=key, description=check.__doc__)
+        for key, contract in contracts.items()
+        for name, check in PER_TABLE.items()
+        if _applies(name, contract, generator.event_table)
+    ]
+    specs += [dg.AssetCheckSpec("replay", asset=key, description=replay.__doc__) for key in contracts]
+    specs += [
+        dg.AssetCheckSpec("declared_shares", asset=key, description="Values occur as often as declared.")
+        for key, contract in contracts.items()
+        if contract.name in with_shares
+    ]
+
+    @dg.multi_asset_check(name=f"{scenario.name}_checks", specs=specs, can_subset=True, pool=pool)
+    def checks(
+        context: dg.AssetCheckExecutionContext, database: DuckDBResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        with opened(database) as connection:
+            landing.ensure_tables(connection, scenario.name, generator.contracts(), generator.views)
+            landed = Landed(scenario, generator, connection)
+            if not landed.days:
+                nothing = Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
+                yield from (_result(key, name, nothing) for key, name in sorted(wanted))
+                return
+            names = {name for _, name in wanted}
+            by_table = {
+                "replay": replay(landed) if "replay" in names else {},
+                "declared_shares": declared_shares(landed, shares) if "declared_shares" in names else {},
+            }
+            for key, name in sorted(wanted):
+                contract = contracts[key]
+                if name in PER_TABLE:
+                    yield _result(key, name, PER_TABLE[name](landed, contract))
+                else:
+                    yield _result(key, name, by_table[name][contract.name])
+
+    return checks
+
+
+def _result(key: dg.AssetKey, name: str, finding: Finding) -> dg.AssetCheckResult:
+    metadata: dict[str, dg.MetadataValue] = {
+        "verdict": dg.MetadataValue.text(finding.verdict.value),
+        **{label: _figure(value) for label, value in finding.figures.items()},
+    }
+    if finding.rows:
+        shown = finding.rows[:ROWS_SHOWN]
+        metadata["rows"] = dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in shown])
+    failed = finding.verdict is Verdict.FAILED
+    return dg.AssetCheckResult(
+        passed=finding.verdict is Verdict.PASSED,
+        asset_key=key,
+        check_name=name,
+        severity=dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN,
+        description=finding.summary,
+        metadata=metadata,
+    )
+
+
+def _figure(value: float | int | str) -> dg.MetadataValue:
+    if isinstance(value, str):
+        return dg.MetadataValue.text(value)
+    return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(value))

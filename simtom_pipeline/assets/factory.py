@@ -1,0 +1,157 @@
+"""One asset graph per scenario: its daily tables in one step, its constants, its views, its checks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+
+from .. import landing
+from ..generators.base import BaseGenerator
+from ..scenarios.models import Scenario
+from ..simulation import make_generator, registry
+from .checks import build_checks
+from .history import Connect, RowsPerDay, land_history
+from .metadata import spec
+from .partitions import asset_key, daily_partitions
+from .schedule import history_job, missing_days_schedule
+
+WRITER_POOL = "duckdb_writer"
+
+
+class Progress(Protocol):
+    """Who wants to know how many more days have landed."""
+
+    def landed(self, days: int) -> None:
+        """`days` more days are in the database."""
+
+
+class LogProgress:
+    """Where nobody watches a progress bar, the run's log tells."""
+
+    def landed(self, days: int) -> None:
+        """Log it."""
+        dg.get_dagster_logger("simtom").info("landed %d more days", days)
+
+
+@contextmanager
+def opened(database: DuckDBResource) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of the resource, closed also when the body fails."""
+    Path(database.database).parent.mkdir(parents=True, exist_ok=True)
+    with landing.explained(database.database), database.get_connection() as connection:
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def scenario_definitions(scenario: Scenario, database: Path) -> dg.Definitions:
+    """Everything Dagster needs for one scenario, except the resources `database` and `progress`."""
+    generator = registry().generator(scenario.generator)
+    partitions = daily_partitions(scenario)
+    job = history_job(scenario)
+    return dg.Definitions(
+        assets=[
+            *_constants(scenario, generator, database.stem),
+            _history(scenario, generator, database.stem, partitions),
+            *_views(scenario, generator, database.stem),
+        ],
+        asset_checks=[build_checks(scenario, generator, opened, WRITER_POOL)],
+        jobs=[job],
+        schedules=[missing_days_schedule(scenario, generator, job, partitions)],
+    )
+
+
+def _history(
+    scenario: Scenario, generator: type[BaseGenerator], database: str, partitions: dg.DailyPartitionsDefinition
+) -> dg.AssetsDefinition:
+    daily = [contract for contract in generator.contracts() if contract.daily]
+
+    @dg.multi_asset(
+        name=f"{scenario.name}_history",
+        specs=[spec(scenario, contract, database, partitions) for contract in daily],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=WRITER_POOL,
+        op_tags={"scenario": scenario.name},
+    )
+    def history(
+        context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
+    ) -> Iterator[dg.MaterializeResult]:
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        rows = land_history(scenario, generator, days, _connect(database), progress.landed)
+        _attach_rows_per_day(context, scenario, generator, rows)
+        for contract in daily:
+            yield dg.MaterializeResult(asset_key(scenario, contract), metadata=_row_count(contract.name, rows))
+
+    return history
+
+
+def _connect(database: DuckDBResource) -> Connect:
+    return lambda: opened(database)
+
+
+def _attach_rows_per_day(
+    context: dg.AssetExecutionContext, scenario: Scenario, generator: type[BaseGenerator], rows: RowsPerDay
+) -> None:
+    for contract in generator.contracts():
+        for day, count in rows.get(contract.name, {}).items():
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": count},
+                asset_key=asset_key(scenario, contract),
+                partition_key=day.isoformat(),
+            )
+
+
+def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
+    return {"rows_landed_in_run": sum(rows[table].values()), "days_landed_in_run": len(rows[table])}
+
+
+def _constants(scenario: Scenario, generator: type[BaseGenerator], database: str) -> Iterator[dg.AssetsDefinition]:
+    constant = [contract for contract in generator.contracts() if not contract.daily]
+    if not constant:
+        return
+
+    @dg.multi_asset(
+        name=f"{scenario.name}_constants",
+        specs=[spec(scenario, contract, database, None) for contract in constant],
+        pool=WRITER_POOL,
+    )
+    def constants(database: DuckDBResource) -> Iterator[dg.MaterializeResult]:
+        tables = make_generator(scenario).constants()
+        with opened(database) as connection:
+            landing.replace_constants(
+                connection, scenario.name, generator.contracts(), generator.views, tables
+            )
+        for contract in constant:
+            yield dg.MaterializeResult(
+                asset_key(scenario, contract),
+                metadata={"dagster/row_count": tables[contract.name].num_rows},
+            )
+
+    yield constants
+
+
+def _views(scenario: Scenario, generator: type[BaseGenerator], database: str) -> Iterator[dg.AssetsDefinition]:
+    if not generator.views:
+        return
+
+    @dg.multi_asset(
+        name=f"{scenario.name}_views",
+        specs=[spec(scenario, view, database, None) for view in generator.views],
+        pool=WRITER_POOL,
+    )
+    def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult]:
+        with opened(database) as connection:
+            landing.ensure_tables(connection, scenario.name, generator.contracts(), generator.views)
+            for view in generator.views:
+                yield dg.MaterializeResult(
+                    asset_key(scenario, view),
+                    metadata={"dagster/row_count": landing.count_rows(connection, scenario.name, view.name)},
+                )
+
+    yield views

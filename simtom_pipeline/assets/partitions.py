@@ -1,0 +1,32 @@
+"""A scenario's calendar as Dagster partitions, and what the asset keys are called."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from ..contracts import TableContract, ViewContract
+from ..scenarios.models import Scenario
+
+
+def daily_partitions(scenario: Scenario) -> dg.DailyPartitionsDefinition:
+    """One partition a simulated day, whether it lies in the past or the future.
+
+    Dagster leaves out what the wall clock has not reached; the offset, in days from today, brings it
+    back. It decides nothing but that every simulated day is a partition.
+    """
+    end = scenario.clock.end + timedelta(1)
+    ahead = (end - datetime.now(UTC).date()).days + 1
+    return dg.DailyPartitionsDefinition(
+        start_date=scenario.clock.start.isoformat(), end_date=end.isoformat(), end_offset=max(ahead, 0)
+    )
+
+
+def asset_key(scenario: Scenario, contract: TableContract | ViewContract) -> dg.AssetKey:
+    """`<scenario>/<table>`, or `<scenario>/truth/<table>` for what only the simulator knows."""
+    truth = isinstance(contract, TableContract) and contract.truth
+    return dg.AssetKey([scenario.name, *(["truth"] if truth else []), contract.name])
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Run tags that make one run materialize the partitions from `first` to `last`, inclusive."""
+    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}

@@ -1,0 +1,153 @@
+"""What the checks ask the database, in plain SQL: it shares no code with the generators."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ..contracts import DeclaredShares, ForeignKey, TableContract
+from ..landing import quoted, table_name
+from ..scenarios.models import Scenario
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def _one(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> tuple[int, ...]:
+    return tuple(connection.execute(sql, parameters).fetchall()[0])
+
+
+def landed_days(connection: Connection, scenario: str) -> list[date]:
+    """Days of the scenario that have landed, ascending."""
+    table = quoted(f"{scenario}_truth", "daily_intensity")
+    return [day for (day,) in connection.execute(f"SELECT day FROM {table} ORDER BY day").fetchall()]
+
+
+def complete_until(scenario: Scenario, landed: Sequence[date]) -> date | None:
+    """Last day up to which every day since `clock.start` has landed."""
+    last = None
+    for expected, day in zip(scenario.clock.days(), landed, strict=False):
+        if day != expected:
+            break
+        last = day
+    return last
+
+
+def key_violations(connection: Connection, scenario: str, contract: TableContract) -> int:
+    """Rows that share their primary key with an earlier one."""
+    key = ", ".join(quoted(column) for column in contract.primary_key)
+    name = table_name(scenario, contract)
+    (surplus,) = _one(connection, f"SELECT count(*) - count(DISTINCT ({key})) FROM {name}")
+    return surplus
+
+
+def boundary_violations(
+    connection: Connection, scenario: Scenario, contract: TableContract
+) -> list[dict[str, str | int | float]]:
+    """Days with rows that are dated outside their day, or that lie outside the clock."""
+    outside = f"CAST({quoted(contract.dated_by or '')} AS DATE) <> day"
+    if contract.starts_before:
+        outside = f"{outside} AND NOT (day = $start AND {quoted(contract.dated_by or '')} < $start)"
+    rows = connection.execute(
+        f"SELECT day, count(*) FROM {table_name(scenario.name, contract)}"
+        f" WHERE ({outside}) OR day NOT BETWEEN $start AND $end GROUP BY day ORDER BY day",
+        {"start": scenario.clock.start, "end": scenario.clock.end},
+    ).fetchall()
+    return [{"day": str(day), "rows": count} for day, count in rows]
+
+
+def reference_violations(
+    connection: Connection,
+    scenario: str,
+    child: TableContract,
+    key: ForeignKey,
+    parent: TableContract,
+    complete: date | None,
+) -> tuple[int, int]:
+    """Rows whose parent is missing or younger, and rows that cannot be judged yet.
+
+    A missing parent can be judged only where every earlier day has landed (`complete`).
+    """
+    younger = "false"
+    if parent.dated_by and child.dated_by:
+        younger = f"p.{quoted(parent.dated_by)} > c.{quoted(child.dated_by)}"
+    verifiable = "c.day <= $complete" if parent.daily else "true"
+    parameters = {"complete": complete or date.min} if parent.daily else {}
+    (parent_key,) = parent.primary_key
+    wrong, unknown = _one(
+        connection,
+        f"SELECT count(*) FILTER (WHERE (p.{quoted(parent_key)} IS NULL AND {verifiable}) OR {younger}),"
+        f" count(*) FILTER (WHERE p.{quoted(parent_key)} IS NULL AND NOT ({verifiable}))"
+        f" FROM {table_name(scenario, child)} c LEFT JOIN {table_name(scenario, parent)} p"
+        f" ON p.{quoted(parent_key)} = c.{quoted(key.column)}",
+        parameters,  # type: ignore[arg-type]
+    )
+    return wrong, unknown
+
+
+def counts_per_day(
+    connection: Connection, scenario: str, contract: TableContract, days: Sequence[date]
+) -> np.ndarray:
+    """Rows of each of `days`, shape (len(days),)."""
+    name = table_name(scenario, contract)
+    found = dict(connection.execute(f"SELECT day, count(*) FROM {name} GROUP BY day").fetchall())
+    return np.array([found.get(day, 0) for day in days], float)
+
+
+def counts_per_hour(connection: Connection, scenario: str, contract: TableContract) -> np.ndarray:
+    """Rows of each hour of the day, shape (24,)."""
+    rows = connection.execute(
+        f"SELECT hour({quoted(contract.dated_by or '')}), count(*) FROM {table_name(scenario, contract)} GROUP BY 1"
+    ).fetchall()
+    counts = np.zeros(24)
+    for hour, count in rows:
+        counts[hour] = count
+    return counts
+
+
+def counts_per_value(
+    connection: Connection, scenario: str, contract: TableContract, declared: DeclaredShares
+) -> dict[str, int]:
+    """Rows of each value that the declared shares speak of."""
+    schema = quoted(scenario)
+    expression = declared.expression.format(schema=schema)
+    rows = connection.execute(
+        f"SELECT CAST({expression} AS VARCHAR), count(*) FROM {table_name(scenario, contract)} t"
+        f" WHERE {declared.where.format(schema=schema)} GROUP BY 1"
+    ).fetchall()
+    return {str(value): count for value, count in rows}
+
+
+def differing_rows(
+    connection: Connection, scenario: str, contract: TableContract, day: date | None, simulated: pa.Table
+) -> int:
+    """Rows of a landed day (or of a constant table) that were not simulated, and the other way round."""
+    name = table_name(scenario, contract)
+    columns = ", ".join(quoted(column) for column in contract.column_names)
+    landed = f"SELECT {columns} FROM {name}" + (f" WHERE day = DATE '{day}'" if day else "")
+    # Through a table of the same types, so that both sides compare as the database stores them.
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE simtom_replay AS FROM {name} LIMIT 0")
+    connection.register("simtom_rows", simulated)
+    connection.execute("INSERT INTO simtom_replay BY NAME SELECT * FROM simtom_rows")
+    connection.unregister("simtom_rows")
+    again = f"SELECT {columns} FROM simtom_replay"
+    (differing,) = _one(
+        connection,
+        f"SELECT (SELECT count(*) FROM ({landed} EXCEPT ALL {again}))"
+        f" + (SELECT count(*) FROM ({again} EXCEPT ALL {landed}))",
+    )
+    connection.execute("DROP TABLE simtom_replay")
+    return differing
+
+
+def spread_over(days: Sequence[date], count: int) -> list[date]:
+    """At most `count` of the days, evenly spread, the last one among them."""
+    if len(days) <= count:
+        return list(days)
+    return sorted({days[round((n + 1) * len(days) / count) - 1] for n in range(count)})
+
+
+def gaps(days: Sequence[date]) -> int:
+    """How many days between the first and the last are not among them."""
+    return (days[-1] - days[0]) // timedelta(1) + 1 - len(days) if days else 0

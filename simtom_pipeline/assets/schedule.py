@@ -1,0 +1,72 @@
+"""The job that materializes a scenario, and the schedule that catches up on what is missing."""
+
+import dagster as dg
+from dagster import AssetPartitionStatus
+
+from ..generators.base import BaseGenerator
+from ..scenarios.models import Scenario
+from .partitions import asset_key, range_tags
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def history_job(scenario: Scenario) -> dg.JobDefinition:
+    """Materializes and checks everything of the scenario; partitions come as range tags."""
+    return dg.define_asset_job(
+        f"{scenario.name}_job",
+        selection=dg.AssetSelection.groups(scenario.name),
+        executor_def=dg.in_process_executor,
+        description=f"Simulate, land and check: {scenario.description}",
+    )
+
+
+def missing_days_schedule(
+    scenario: Scenario,
+    generator: type[BaseGenerator],
+    job: dg.JobDefinition,
+    partitions: dg.DailyPartitionsDefinition,
+) -> dg.ScheduleDefinition:
+    """Every morning: one run over the shortest range that holds every missing or failed day."""
+    daily = [asset_key(scenario, contract) for contract in generator.contracts() if contract.daily]
+
+    @dg.schedule(
+        name=f"{scenario.name}_missing_days",
+        job=job,
+        cron_schedule="0 6 * * *",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Requests the days that are missing or failed, as one run over a range.",
+    )
+    def missing_days(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        unfinished = context.instance.get_runs(
+            dg.RunsFilter(job_name=job.name, statuses=UNFINISHED), limit=1
+        )
+        if unfinished:
+            return dg.SkipReason(f"run {unfinished[0].run_id} of {job.name} has not finished")
+        days = open_days(context.instance, daily, partitions)
+        if not days:
+            return dg.SkipReason(f"every day of {scenario.name} has landed")
+        return dg.RunRequest(tags=range_tags(days[0], days[-1]))
+
+    return missing_days
+
+
+def open_days(
+    instance: dg.DagsterInstance, keys: list[dg.AssetKey], partitions: dg.DailyPartitionsDefinition
+) -> list[str]:
+    """Partitions, in order, that are not materialized in every one of the assets."""
+    days = partitions.get_partition_keys()
+    done = [
+        {
+            day
+            for day, status in (instance.get_status_by_partition(key, days, partitions) or {}).items()
+            if status == AssetPartitionStatus.MATERIALIZED
+        }
+        for key in keys
+    ]
+    return [day for day in days if not all(day in landed for landed in done)]

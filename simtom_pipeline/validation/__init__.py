@@ -1,0 +1,5 @@
+"""IS IT TRUE: statistics on arrays that decide whether data is what it was declared to be.
+
+Promise: NumPy and SciPy only. Nothing here knows how history is drawn; expectations arrive as
+arguments, because a formula cannot grade itself.
+"""

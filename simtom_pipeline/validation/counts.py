@@ -1,0 +1,121 @@
+"""Are daily and hourly counts what the intensity says?
+
+A count has mean m and variance f * m, with the dispersion f of its arrival process: 0 where nothing is
+left to chance, 1 for a Poisson process, above 1 for clustered arrivals, whose tails are bounded by the
+negative binomial of the same two moments.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LJUNG_BOX_LAGS = 7
+
+
+@dataclass(frozen=True)
+class VolumeTest:
+    """Daily counts against their expectation, over D days.
+
+    Attributes
+    ----------
+    p_value : two-sided p-value of each day, shape (D,).
+    ratio : total count over total expectation.
+    inner, outer : 90 % and 99.9 % interval of the ratio.
+    fano : mean of (count - m)^2 / (f * m), one if the dispersion is right.
+    fano_p : two-sided p-value of that sum against chi-squared with D degrees of freedom.
+    autocorrelation : lag-1 correlation of the standardised counts.
+    autocorrelation_p : Ljung-Box p-value over `LJUNG_BOX_LAGS` lags (1 for few days).
+    """
+
+    p_value: np.ndarray
+    ratio: float
+    inner: tuple[float, float]
+    outer: tuple[float, float]
+    fano: float
+    fano_p: float
+    autocorrelation: float
+    autocorrelation_p: float
+
+
+def compare_volume(counts: np.ndarray, expected: np.ndarray, dispersion: np.ndarray) -> VolumeTest:
+    """Compare the counts of D days with their means and dispersions, all of shape (D,)."""
+    variance = dispersion * expected
+    random = variance > 0
+    p_value = np.ones(len(counts))
+    p_value[~random] = np.where(np.abs(counts[~random] - expected[~random]) <= 0.5 + 1e-9, 1.0, 0.0)
+    p_value[random] = count_p_value(counts[random], expected[random], dispersion[random])
+    z = (counts[random] - expected[random]) / np.sqrt(variance[random])
+    total, mean = float(counts.sum()), float(expected.sum())
+    fano, fano_p = (float((z**2).mean()), _chi2_two_sided(z)) if len(z) else (1.0, 1.0)
+    correlation, correlation_p = ljung_box(z, LJUNG_BOX_LAGS)
+    return VolumeTest(
+        p_value=p_value,
+        ratio=total / mean if mean > 0 else 1.0,
+        inner=_ratio_interval(total, mean, float(variance.sum()), 0.90),
+        outer=_ratio_interval(total, mean, float(variance.sum()), 0.999),
+        fano=fano,
+        fano_p=fano_p,
+        autocorrelation=correlation,
+        autocorrelation_p=correlation_p,
+    )
+
+
+def count_p_value(counts: np.ndarray, mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """Two-sided p-values of counts: Poisson where the dispersion is 1, else negative binomial."""
+    clustered = dispersion > 1 + 1e-9
+    size = np.where(clustered, mean / np.where(clustered, dispersion - 1, 1.0), 1.0)
+    chance = 1 / np.where(clustered, dispersion, 2.0)
+    lower = np.where(clustered, stats.nbinom.cdf(counts, size, chance), stats.poisson.cdf(counts, mean))
+    upper = np.where(clustered, stats.nbinom.sf(counts - 1, size, chance), stats.poisson.sf(counts - 1, mean))
+    return np.minimum(2 * np.minimum(lower, upper), 1.0)
+
+
+def garwood_interval(count: float, confidence: float) -> tuple[float, float]:
+    """Exact interval for a Poisson mean (Garwood 1936)."""
+    tail = (1 - confidence) / 2
+    low = stats.chi2.ppf(tail, 2 * count) / 2 if count > 0 else 0.0
+    return float(low), float(stats.chi2.isf(tail, 2 * (count + 1)) / 2)
+
+
+def _ratio_interval(total: float, mean: float, variance: float, confidence: float) -> tuple[float, float]:
+    """Interval of total / mean: Garwood's, widened around the total by the square root of the dispersion."""
+    if mean <= 0 or variance <= 0:
+        return (total / mean, total / mean) if mean > 0 else (1.0, 1.0)
+    low, high = garwood_interval(total, confidence)
+    wider = (variance / mean) ** 0.5
+    return (total - wider * (total - low)) / mean, (total + wider * (high - total)) / mean
+
+
+def _chi2_two_sided(z: np.ndarray) -> float:
+    statistic = float((z**2).sum())
+    return 2 * min(float(stats.chi2.cdf(statistic, len(z))), float(stats.chi2.sf(statistic, len(z))))
+
+
+def ljung_box(z: np.ndarray, lags: int) -> tuple[float, float]:
+    """Lag-1 autocorrelation and the Ljung-Box p-value (Ljung & Box 1978); mean known to be zero."""
+    n, power = len(z), float((z**2).sum())
+    if n <= 4 * lags or power == 0:
+        return 0.0, 1.0
+    r = np.array([float(z[k:] @ z[:-k]) / power for k in range(1, lags + 1)])
+    statistic = n * (n + 2) * float((r**2 / (n - np.arange(1, lags + 1))).sum())
+    return float(r[0]), float(stats.chi2.sf(statistic, lags))
+
+
+def compare_hours(counts: np.ndarray, expected: np.ndarray, dispersion: float) -> tuple[float, float]:
+    """Total variation and p-value of hourly counts against their expectation, both of shape (24,).
+
+    Clustered counts spread more: the chi-squared statistic is divided by the dispersion, which for
+    arrivals that cluster over minutes is an upper bound within an hour.
+    """
+    n = counts.sum()
+    shares = expected / expected.sum()
+    total_variation = float(np.abs(counts / n - shares).sum() / 2)
+    if counts[shares == 0].any():
+        return total_variation, 0.0
+    open_hours = shares > 0
+    if open_hours.sum() < 2:
+        return total_variation, 1.0
+    mean = n * shares[open_hours]
+    statistic = float(((counts[open_hours] - mean) ** 2 / mean).sum())
+    return total_variation, float(stats.chi2.sf(statistic / max(dispersion, 1.0), open_hours.sum() - 1))

@@ -1,0 +1,54 @@
+"""Do categories occur with the shares that were declared?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+SMALLEST_EXPECTED = 5.0
+
+
+@dataclass(frozen=True)
+class ShareTest:
+    """Counts against declared shares.
+
+    Attributes
+    ----------
+    n : number of draws.
+    total_variation : half the sum of absolute differences of the shares.
+    p_value : of Pearson's chi-squared test, rare categories pooled; 0 if an impossible one occurred.
+    """
+
+    n: int
+    total_variation: float
+    p_value: float
+
+
+def compare_shares(counts: Mapping[str, int], shares: Mapping[str, float]) -> ShareTest:
+    """Compare counts by category with their declared shares (which add up to one)."""
+    names = sorted(set(counts) | set(shares))
+    observed = np.array([counts.get(name, 0) for name in names], float)
+    declared = np.array([shares.get(name, 0.0) for name in names])
+    n = int(observed.sum())
+    if n == 0:
+        return ShareTest(0, 0.0, 1.0)
+    total_variation = float(np.abs(observed / n - declared).sum() / 2)
+    if observed[declared == 0].any():
+        return ShareTest(n, total_variation, 0.0)
+    observed, expected = _pool_rare(observed[declared > 0], n * declared[declared > 0])
+    if len(expected) < 2:
+        return ShareTest(n, total_variation, 1.0)
+    statistic = float(((observed - expected) ** 2 / expected).sum())
+    return ShareTest(n, total_variation, float(stats.chi2.sf(statistic, len(expected) - 1)))
+
+
+
+
+def _pool_rare(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rare = expected < SMALLEST_EXPECTED
+    if not rare.any():
+        return observed, expected
+    pooled_observed = np.append(observed[~rare], observed[rare].sum())
+    pooled_expected = np.append(expected[~rare], expected[rare].sum())
+    return pooled_observed, pooled_expected
