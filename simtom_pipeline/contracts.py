@@ -6,7 +6,7 @@ contract; nothing in this module knows a particular table, a database or an orch
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -163,6 +163,6 @@ class DeclaredShares:
 
     table: str
     expression: str
-    shares: Mapping[str, float]
+    shares: Mapping[Any, float]
     where: str = "true"
     label: str = ""

@@ -3,9 +3,8 @@
 import logging
 
 import dagster as dg
-from dagster_duckdb import DuckDBResource
 
-from .assets.factory import LogProgress, Progress, scenario_definitions
+from .assets.factory import LogProgress, resources, scenario_definitions
 from .home import default_database
 from .scenarios.models import Scenario
 from .scenarios.problems import ScenarioError
@@ -23,11 +22,6 @@ def load_all() -> tuple[list[Scenario], dict[str, str]]:
         except ScenarioError as error:
             broken[name] = str(error)
     return loaded, broken
-
-
-def resources(database: str, progress: Progress) -> dict[str, object]:
-    """What the graphs need from outside."""
-    return {"database": DuckDBResource(database=database), "progress": progress}
 
 
 def build() -> dg.Definitions:

@@ -255,7 +255,10 @@ def _misfit(name: str, found: dict[str, str], contract: TableContract) -> str:
 
 
 def _refusal(
-    connection: duckdb.DuckDBPyConnection, scenario: str, contracts: Sequence[TableContract], misfits: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    scenario: str,
+    contracts: Sequence[TableContract],
+    misfits: list[str],
 ) -> str:
     schemas = sorted({schema_of(scenario, contract) for contract in contracts})
     drops = " ".join(f"DROP SCHEMA {quoted(schema)} CASCADE;" for schema in schemas)

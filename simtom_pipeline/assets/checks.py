@@ -175,9 +175,7 @@ def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> d
     """Finding by table; the family over which Holm's bound holds is every declaration of the scenario."""
     tolerances, name = landed.scenario.checks, landed.scenario.name
     tests = [
-        compare_shares(
-            ask.counts_per_value(landed.connection, name, landed.contracts[d.table], d), d.shares
-        )
+        compare_shares(ask.counts_per_value(landed.connection, name, landed.contracts[d.table], d), d.shares)
         for d in declarations
     ]
     adjusted = holm([test.p_value for test in tests])
@@ -215,12 +213,16 @@ def replay(landed: Landed) -> dict[str, Finding]:
     """Finding by table: a sample of landed days, simulated again, is the same rows."""
     sample = ask.spread_over(landed.days, landed.scenario.checks.replay_days)
     afresh = make_generator(landed.scenario)
-    differing: dict[str, list[dict[str, str | int | float]]] = {name: [] for name in landed.contracts}
+    differing: dict[str, list[ask.Row]] = {name: [] for name in landed.contracts}
     for day in sample:
         tables = afresh.simulate_day(day)
         for name, contract in landed.contracts.items():
             count = ask.differing_rows(
-                landed.connection, landed.scenario.name, contract, day if contract.daily else None, tables[name]
+                landed.connection,
+                landed.scenario.name,
+                contract,
+                day if contract.daily else None,
+                tables[name],
             )
             if count:
                 differing[name].append({"day": str(day), "rows": count})

@@ -49,6 +49,11 @@ def opened(database: DuckDBResource) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.close()
 
 
+def resources(database: str, progress: Progress) -> dict[str, object]:
+    """What the graphs need from outside."""
+    return {"database": DuckDBResource(database=database), "progress": progress}
+
+
 def scenario_definitions(scenario: Scenario, database: Path) -> dg.Definitions:
     """Everything Dagster needs for one scenario, except the resources `database` and `progress`."""
     generator = registry().generator(scenario.generator)
@@ -67,7 +72,10 @@ def scenario_definitions(scenario: Scenario, database: Path) -> dg.Definitions:
 
 
 def _history(
-    scenario: Scenario, generator: type[BaseGenerator], database: str, partitions: dg.DailyPartitionsDefinition
+    scenario: Scenario,
+    generator: type[BaseGenerator],
+    database: str,
+    partitions: dg.DailyPartitionsDefinition,
 ) -> dg.AssetsDefinition:
     daily = [contract for contract in generator.contracts() if contract.daily]
 
@@ -81,12 +89,14 @@ def _history(
     )
     def history(
         context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         days = [date.fromisoformat(key) for key in context.partition_keys]
         rows = land_history(scenario, generator, days, _connect(database), progress.landed)
         _attach_rows_per_day(context, scenario, generator, rows)
         for contract in daily:
-            yield dg.MaterializeResult(asset_key(scenario, contract), metadata=_row_count(contract.name, rows))
+            yield dg.MaterializeResult(
+                asset_key(scenario, contract), metadata=_row_count(contract.name, rows)
+            )
 
     return history
 
@@ -111,7 +121,9 @@ def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
     return {"rows_landed_in_run": sum(rows[table].values()), "days_landed_in_run": len(rows[table])}
 
 
-def _constants(scenario: Scenario, generator: type[BaseGenerator], database: str) -> Iterator[dg.AssetsDefinition]:
+def _constants(
+    scenario: Scenario, generator: type[BaseGenerator], database: str
+) -> Iterator[dg.AssetsDefinition]:
     constant = [contract for contract in generator.contracts() if not contract.daily]
     if not constant:
         return
@@ -121,7 +133,7 @@ def _constants(scenario: Scenario, generator: type[BaseGenerator], database: str
         specs=[spec(scenario, contract, database, None) for contract in constant],
         pool=WRITER_POOL,
     )
-    def constants(database: DuckDBResource) -> Iterator[dg.MaterializeResult]:
+    def constants(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         tables = make_generator(scenario).constants()
         with opened(database) as connection:
             landing.replace_constants(
@@ -136,7 +148,9 @@ def _constants(scenario: Scenario, generator: type[BaseGenerator], database: str
     yield constants
 
 
-def _views(scenario: Scenario, generator: type[BaseGenerator], database: str) -> Iterator[dg.AssetsDefinition]:
+def _views(
+    scenario: Scenario, generator: type[BaseGenerator], database: str
+) -> Iterator[dg.AssetsDefinition]:
     if not generator.views:
         return
 
@@ -145,7 +159,7 @@ def _views(scenario: Scenario, generator: type[BaseGenerator], database: str) ->
         specs=[spec(scenario, view, database, None) for view in generator.views],
         pool=WRITER_POOL,
     )
-    def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult]:
+    def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with opened(database) as connection:
             landing.ensure_tables(connection, scenario.name, generator.contracts(), generator.views)
             for view in generator.views:

@@ -17,7 +17,7 @@ from ..simulation import simulate_day
 
 DAYS_PER_TRANSACTION = 30
 ROWS_PER_TRANSACTION = 2_000_000
-"""A batch ends after this many days, or as soon as it has this many rows: memory does not grow with either."""
+"""A batch ends after so many days or rows, whichever comes first: this bounds the memory."""
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 

@@ -1,7 +1,7 @@
 """What the checks ask the database, in plain SQL: it shares no code with the generators."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -12,6 +12,7 @@ from ..landing import quoted, table_name
 from ..scenarios.models import Scenario
 
 Connection = duckdb.DuckDBPyConnection
+Row = dict[str, str | int | float]
 
 
 def _one(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> tuple[int, ...]:
@@ -42,9 +43,7 @@ def key_violations(connection: Connection, scenario: str, contract: TableContrac
     return surplus
 
 
-def boundary_violations(
-    connection: Connection, scenario: Scenario, contract: TableContract
-) -> list[dict[str, str | int | float]]:
+def boundary_violations(connection: Connection, scenario: Scenario, contract: TableContract) -> list[Row]:
     """Days with rows that are dated outside their day, or that lie outside the clock."""
     outside = f"CAST({quoted(contract.dated_by or '')} AS DATE) <> day"
     if contract.starts_before:
@@ -98,7 +97,8 @@ def counts_per_day(
 def counts_per_hour(connection: Connection, scenario: str, contract: TableContract) -> np.ndarray:
     """Rows of each hour of the day, shape (24,)."""
     rows = connection.execute(
-        f"SELECT hour({quoted(contract.dated_by or '')}), count(*) FROM {table_name(scenario, contract)} GROUP BY 1"
+        f"SELECT hour({quoted(contract.dated_by or '')}), count(*)"
+        f" FROM {table_name(scenario, contract)} GROUP BY 1"
     ).fetchall()
     counts = np.zeros(24)
     for hour, count in rows:
@@ -146,8 +146,3 @@ def spread_over(days: Sequence[date], count: int) -> list[date]:
     if len(days) <= count:
         return list(days)
     return sorted({days[round((n + 1) * len(days) / count) - 1] for n in range(count)})
-
-
-def gaps(days: Sequence[date]) -> int:
-    """How many days between the first and the last are not among them."""
-    return (days[-1] - days[0]) // timedelta(1) + 1 - len(days) if days else 0

@@ -1,11 +1,16 @@
 """The job that materializes a scenario, and the schedule that catches up on what is missing."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from dagster import AssetPartitionStatus
 
 from ..generators.base import BaseGenerator
 from ..scenarios.models import Scenario
 from .partitions import asset_key, range_tags
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -16,7 +21,7 @@ UNFINISHED = [
 ]
 
 
-def history_job(scenario: Scenario) -> dg.JobDefinition:
+def history_job(scenario: Scenario) -> "UnresolvedAssetJobDefinition":
     """Materializes and checks everything of the scenario; partitions come as range tags."""
     return dg.define_asset_job(
         f"{scenario.name}_job",
@@ -29,7 +34,7 @@ def history_job(scenario: Scenario) -> dg.JobDefinition:
 def missing_days_schedule(
     scenario: Scenario,
     generator: type[BaseGenerator],
-    job: dg.JobDefinition,
+    job: "UnresolvedAssetJobDefinition",
     partitions: dg.DailyPartitionsDefinition,
 ) -> dg.ScheduleDefinition:
     """Every morning: one run over the shortest range that holds every missing or failed day."""
@@ -43,9 +48,7 @@ def missing_days_schedule(
         description="Requests the days that are missing or failed, as one run over a range.",
     )
     def missing_days(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        unfinished = context.instance.get_runs(
-            dg.RunsFilter(job_name=job.name, statuses=UNFINISHED), limit=1
-        )
+        unfinished = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=UNFINISHED), limit=1)
         if unfinished:
             return dg.SkipReason(f"run {unfinished[0].run_id} of {job.name} has not finished")
         days = open_days(context.instance, daily, partitions)

@@ -35,7 +35,7 @@ class DayFactors:
     @property
     def mean(self) -> float:
         """mu_d, events a day before flash sales."""
-        return prod(astuple(self))
+        return float(prod(astuple(self)))
 
 
 def day_factors(volume: Volume, streams: RandomStreams, day: date) -> DayFactors:
@@ -109,9 +109,7 @@ def hourly_weights(arrivals: Arrivals) -> np.ndarray:
 
 def day_rate(arrivals: Arrivals, mean: float, day: date) -> PiecewiseRate:
     """The intensity of `day`, flash sales included; without them its total is `mean`."""
-    rate = PiecewiseRate(
-        np.arange(25) * SECONDS_PER_HOUR, hourly_weights(arrivals) * mean / SECONDS_PER_DAY
-    )
+    rate = PiecewiseRate(np.arange(25) * SECONDS_PER_HOUR, hourly_weights(arrivals) * mean / SECONDS_PER_DAY)
     for opens, closes, multiplier in _sales_on(arrivals, day):
         rate = rate.multiplied([opens, closes], np.array([1.0, multiplier, 1.0]))
     return rate

@@ -66,7 +66,9 @@ def register_generator(name: str) -> Callable[[type[BaseGenerator]], type[BaseGe
 
     def register(generator: type[BaseGenerator]) -> type[BaseGenerator]:
         if not issubclass(generator, BaseGenerator):
-            raise ValueError(f"generator {name!r}: {generator.__qualname__} does not inherit from BaseGenerator")
+            raise ValueError(
+                f"generator {name!r}: {generator.__qualname__} does not inherit from BaseGenerator"
+            )
         generator.name = name
         _registered.append(generator)
         return generator
@@ -103,7 +105,8 @@ def _add(registry: Registry, generator: type[BaseGenerator]) -> None:
     other = registry.generators.setdefault(generator.name, generator)
     if other is not generator:
         raise DuplicateGeneratorError(
-            f"two generators are called {generator.name!r}: {_where(other)} and {_where(generator)}; rename one"
+            f"two generators are called {generator.name!r}:"
+            f" {_where(other)} and {_where(generator)}; rename one"
         )
 
 
@@ -130,7 +133,8 @@ def _home_package(home: Path) -> str:
 def _import_file(path: Path, home: Path) -> None:
     name = f"{_home_package(home)}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

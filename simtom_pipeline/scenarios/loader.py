@@ -35,7 +35,9 @@ def library(home: Path) -> dict[str, Path]:
     built_in = {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
     own = {path.stem: path for path in sorted((home / "scenarios").glob("*.yaml"))}
     clashes = [
-        Problem(Origin(str(own[name])), "", f"the name of the built-in scenario {name!r}", "another file name")
+        Problem(
+            Origin(str(own[name])), "", f"the name of the built-in scenario {name!r}", "another file name"
+        )
         for name in sorted(built_in.keys() & own.keys())
     ]
     if clashes:
@@ -70,7 +72,9 @@ def _locate(name_or_path: str | Path, files: Mapping[str, Path]) -> Path:
         return files[name_or_path]
     origin = Origin("scenario")
     if not valid_name(name_or_path):
-        raise ScenarioError([Problem(origin, "", describe(name_or_path), f"{NAME_RULE}, or a file ending in .yaml")])
+        raise ScenarioError(
+            [Problem(origin, "", describe(name_or_path), f"{NAME_RULE}, or a file ending in .yaml")]
+        )
     found = f"{describe(name_or_path)}, which is no scenario"
     raise ScenarioError([Problem(origin, "", found, _one_of(name_or_path, files))])
 
@@ -80,7 +84,9 @@ def _check_file_name(document: Document, path: Path, files: Mapping[str, Path]) 
     if path in files.values() and isinstance(name, str) and name != path.stem:
         origin = document.origin(("name",))
         document.problems.append(
-            Problem(origin, "name", describe(name), f"{path.stem!r}, the name of its file, in a scenarios folder")
+            Problem(
+                origin, "name", describe(name), f"{path.stem!r}, the name of its file, in a scenarios folder"
+            )
         )
 
 
@@ -153,7 +159,9 @@ def _override(document: Document, key: str, value: Any) -> Document:
     for part in reversed(path):
         data = {part: data}
     origins: dict[KeyPath, Origin] = {path[:n]: origin for n in range(1, len(path) + 1)}
-    return _merge(document, Document(data, {(): document.origins[()]} | origins | _below(path, value, origin)))
+    return _merge(
+        document, Document(data, {(): document.origins[()]} | origins | _below(path, value, origin))
+    )
 
 
 def _below(path: KeyPath, value: Any, origin: Origin) -> dict[KeyPath, Origin]:
@@ -179,12 +187,16 @@ def _validate(document: Document, settings_models: SettingsModels) -> Scenario:
         try:
             model = settings_models(generator)
         except LookupError as error:
-            problems.append(Problem(document.origin(("generator",)), "generator", describe(generator), error.args[0]))
+            problems.append(
+                Problem(document.origin(("generator",)), "generator", describe(generator), error.args[0])
+            )
         else:
             section = document.data.get(generator, {})
             settings = _parse(model, section, (generator,), document, problems)
     if problems:
-        raise ScenarioError(sorted(set(problems), key=lambda p: (p.origin.source, p.origin.line or 0, p.key_path)))
+        raise ScenarioError(
+            sorted(set(problems), key=lambda p: (p.origin.source, p.origin.line or 0, p.key_path))
+        )
     assert isinstance(scenario, Scenario)
     return scenario.model_copy(update={"settings": settings})
 

@@ -11,7 +11,15 @@ from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    model_validator,
+)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Multiplier = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
@@ -75,6 +83,7 @@ def equal_shares(values: object) -> dict[Any, float]:
 
 
 def valid_name(name: str) -> bool:
+    """Whether `name` is an identifier: it can be a schema, a file and an asset key as it is."""
     return re.fullmatch(IDENTIFIER[1:-1], name) is not None
 
 
@@ -209,7 +218,8 @@ NotYet = Annotated[tuple[dict[str, Any], ...], AfterValidator(_none_yet)]
 def _identifier(name: str) -> str:
     if name in RESERVED_NAMES or name.endswith("_truth"):
         raise ValueError(
-            f"a name that is not reserved (names ending in _truth, and {', '.join(sorted(RESERVED_NAMES))}, are)"
+            "a name that is not reserved"
+            f" (names ending in _truth, and {', '.join(sorted(RESERVED_NAMES))}, are)"
         )
     return name
 

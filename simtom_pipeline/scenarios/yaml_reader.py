@@ -6,6 +6,7 @@ error; a date stays text until a model asks for a date.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Document:
 class _CoreLoader(yaml.SafeLoader):
     """The YAML 1.2 core schema: `no` is text, `1e3` is a number, `12:30` and dates are text."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012
 
 
 _CORE_SCALARS = {
@@ -54,12 +55,11 @@ for _name, (_pattern, _first) in _CORE_SCALARS.items():
     _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
-
 def _integer(text: str) -> int | str:
     return int(text) if len(text) <= 400 else text
 
 
-_SCALARS = {
+_SCALARS: dict[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:null": lambda text: None,
     "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
     "tag:yaml.org,2002:int": _integer,
@@ -78,7 +78,9 @@ def read_file(path: Path) -> Document:
     source = str(path)
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise _error(Origin(source), "a file of over a megabyte", "a scenario file of at most 1,000,000 bytes")
+            raise _error(
+                Origin(source), "a file of over a megabyte", "a scenario file of at most 1,000,000 bytes"
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -144,6 +146,7 @@ def _error(origin: Origin, found: str, allowed: str) -> ScenarioError:
 
 
 def _at(node: yaml.Node | yaml.Event, source: str) -> Origin:
+    assert node.start_mark is not None
     return Origin(source, node.start_mark.line + 1)
 
 
@@ -154,8 +157,8 @@ def _refuse_dangerous(text: str, source: str) -> None:
             origin = _at(event, source)
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise _error(origin, "an anchor or alias", "values written out (use extends to share them)")
-            if getattr(event, "tag", None):
-                raise _error(origin, f"the tag {event.tag}", "plain values without tags")
+            if tag := getattr(event, "tag", None):
+                raise _error(origin, f"the tag {tag}", "plain values without tags")
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
@@ -190,7 +193,9 @@ def _construct(node: yaml.Node, source: str, path: KeyPath, document: Document) 
     return _SCALARS[node.tag](node.value)
 
 
-def _construct_mapping(node: yaml.MappingNode, source: str, path: KeyPath, document: Document) -> dict[str, Any]:
+def _construct_mapping(
+    node: yaml.MappingNode, source: str, path: KeyPath, document: Document
+) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         origin = _at(key_node, source)

@@ -4,11 +4,13 @@ Logical claims allow no violation. Exactness claims fail on evidence *and* effec
 pass inside their tolerance, fail clearly outside, and otherwise say that they cannot tell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
+
+Row = Mapping[str, str | int | float]
 
 
 class Verdict(StrEnum):
@@ -25,12 +27,12 @@ class Finding:
 
     verdict: Verdict
     summary: str
-    figures: dict[str, float | int | str] = field(default_factory=dict)
-    rows: tuple[dict[str, str | int | float], ...] = ()
+    figures: Mapping[str, float | int | str] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
     """A table of particulars: broken days, or one row a share."""
 
 
-def logical(violations: int, claim: str, rows: Sequence[dict[str, str | int | float]] = ()) -> Finding:
+def logical(violations: int, claim: str, rows: Sequence[Row] = ()) -> Finding:
     """A claim without exceptions: one violation is a failure."""
     verdict = Verdict.FAILED if violations else Verdict.PASSED
     return Finding(verdict, f"{claim}: {violations} violations", {"violations": violations}, tuple(rows))

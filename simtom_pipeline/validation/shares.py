@@ -43,8 +43,6 @@ def compare_shares(counts: Mapping[str, int], shares: Mapping[str, float]) -> Sh
     return ShareTest(n, total_variation, float(stats.chi2.sf(statistic, len(expected) - 1)))
 
 
-
-
 def _pool_rare(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rare = expected < SMALLEST_EXPECTED
     if not rare.any():

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from threading import Lock
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
-from ..base import MICROSECONDS_PER_DAY, UNIX_EPOCH, Columns, day_number
+from ..base import MICROSECONDS_PER_DAY, Columns, day_number
 from ..random_streams import RandomStreams, categorical, exponential
 from . import config
 
@@ -70,7 +70,11 @@ class Customers:
 
 
 def draw_customers(
-    settings: config.BnplSettings, streams: RandomStreams, day: date, customer_id: np.ndarray, signup_at: np.ndarray
+    settings: config.BnplSettings,
+    streams: RandomStreams,
+    day: date,
+    customer_id: np.ndarray,
+    signup_at: np.ndarray,
 ) -> Customers:
     """Draw the customers who sign up on `day`; `customer_id` and `signup_at` of shape (n,)."""
     n = len(customer_id)
@@ -94,7 +98,10 @@ def draw_customers(
     starts = profile["device_first_seen_at"], profile["account_created_at"]
     later = np.concatenate([slots[:, 1:] for slots in starts], axis=1) // MICROSECONDS_PER_DAY
     return Customers(
-        profile, rate, _last_day(population, streams, day, signup_at), np.minimum(later, FOREVER).astype(np.int32)
+        profile,
+        rate,
+        _last_day(population, streams, day, signup_at),
+        np.minimum(later, FOREVER).astype(np.int32),
     )
 
 
@@ -109,7 +116,7 @@ _YOUNGEST = np.array([18, 25, 35, 45, 55])
 _OLDEST = np.array([24, 34, 44, 54, 79])
 
 
-def ordered(shares: Mapping[str, float], vocabulary: object) -> np.ndarray:
+def ordered(shares: Mapping[Any, float], vocabulary: object) -> np.ndarray:
     """Shares in the order of the ENUM, zero where nothing was said."""
     return np.array([shares.get(value, 0.0) for value in get_args(vocabulary)])
 
@@ -225,7 +232,9 @@ def customer_columns(customers: Customers, day: np.ndarray) -> Columns:
     birth = profile["birth_ymd"].astype(np.int64)
     months = (birth // 10_000 - 1970) * 12 + birth // 100 % 100 - 1
     first_of_month = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    return {name: profile[name].copy() for name in ("customer_id", "signup_at", *LATENT_ATTRIBUTES, "state")} | {
+    return {
+        name: profile[name].copy() for name in ("customer_id", "signup_at", *LATENT_ATTRIBUTES, "state")
+    } | {
         "day": day,
         "birth_date": first_of_month + birth % 100 - 1,
     }
@@ -233,7 +242,8 @@ def customer_columns(customers: Customers, day: np.ndarray) -> Columns:
 
 def slots_starting(starts: np.ndarray, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows and slots whose start lies in [first, end), in order of row, then slot."""
-    return np.nonzero((starts >= first) & (starts < end))
+    rows, slots = np.nonzero((starts >= first) & (starts < end))
+    return rows, slots
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...contracts import DeclaredShares
 from ...scenarios.models import Scenario
-from ..base import MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day, day_number
+from ..base import MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day
 from ..random_streams import exponential
 from ..registry import register_generator
 from . import config
@@ -78,7 +78,13 @@ class BnplGenerator(BaseGenerator):
         population, systems = settings.population, settings.devices.device_os
         declared = [
             DeclaredShares("customers", name, getattr(population, name))
-            for name in ("income_bracket", "credit_score_range", "verification_level", "address_stability", "state")
+            for name in (
+                "income_bracket",
+                "credit_score_range",
+                "verification_level",
+                "address_stability",
+                "state",
+            )
         ]
         declared += [
             DeclaredShares("customers", _AGE_BRACKET_AT_SIGNUP, population.age_bracket, label="age_bracket"),
@@ -86,7 +92,9 @@ class BnplGenerator(BaseGenerator):
             DeclaredShares("payment_methods", "payment_provider", settings.payment_methods.payment_provider),
         ]
         declared += [
-            DeclaredShares("devices", "device_os", getattr(systems, kind), f"device_type = '{kind}'", f"os_{kind}")
+            DeclaredShares(
+                "devices", "device_os", getattr(systems, kind), f"device_type = '{kind}'", f"os_{kind}"
+            )
             for kind in get_args(config.DeviceType)
         ]
         categories = settings.catalog.categories.all().items()

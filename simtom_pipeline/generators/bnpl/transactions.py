@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from ..base import MICROSECONDS_PER_DAY, Columns, Day
+from ..base import MICROSECONDS_PER_DAY, Day
 from ..random_streams import RandomStreams, categorical, poisson
 from . import config
 from .catalog import Catalog

@@ -1,0 +1,123 @@
+"""Run a scenario's days through Dagster in this process, so that the UI knows about them afterwards."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from .. import landing
+from ..generators.base import BaseGenerator
+from ..scenarios.models import Scenario
+from ..simulation import registry, scenario_files
+from .factory import Progress, resources, scenario_definitions
+from .instance import prepare_instance
+from .partitions import range_tags
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check said."""
+
+    table: str
+    name: str
+    passed: bool
+    failed: bool
+    summary: str
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run left behind: rows a table, check results, queries to try."""
+
+    rows: dict[str, int]
+    checks: list[CheckResult]
+    queries: list[str]
+    known_to_dagster: bool
+
+    @property
+    def failed_checks(self) -> int:
+        """How many checks failed."""
+        return sum(check.failed for check in self.checks)
+
+
+def run_history(
+    scenario: Scenario, days: Sequence[date], file: Path, home: Path, progress: Progress
+) -> RunReport:
+    """Simulate, land and check consecutive `days`.
+
+    Raises
+    ------
+    LandingError : the file is locked, is no database, or holds tables of another contract.
+    """
+    generator = registry().generator(scenario.generator)
+    with landing.connect(file) as connection:
+        landing.check_fits(connection, scenario.name, generator.contracts())
+    prepare_instance(home)
+    result = _execute(scenario, days, file, progress)
+    with landing.connect(file, read_only=True) as connection:
+        rows = {
+            f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
+                connection, landing.schema_of(scenario.name, contract), contract.name
+            )
+            for contract in generator.contracts()
+        }
+    return RunReport(
+        rows=rows,
+        checks=[_check_result(evaluation) for evaluation in result.get_asset_check_evaluations()],
+        queries=queries(scenario, generator),
+        known_to_dagster=scenario.name in scenario_files(),
+    )
+
+
+def _execute(
+    scenario: Scenario, days: Sequence[date], file: Path, progress: Progress
+) -> dg.ExecuteInProcessResult:
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    graphs = dg.Definitions.merge(
+        dg.Definitions(resources=resources(str(file), progress), executor=dg.in_process_executor),
+        scenario_definitions(scenario, file),
+    )
+    job = graphs.resolve_job_def(f"{scenario.name}_job")
+    with dg.DagsterInstance.get() as instance:
+        try:
+            return job.execute_in_process(
+                instance=instance,
+                tags=range_tags(days[0].isoformat(), days[-1].isoformat()),
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        except landing.LandingError:
+            raise
+        except Exception as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, landing.LandingError):
+                cause = cause.__cause__
+            if cause is not None:
+                raise cause from error
+            raise
+
+
+def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
+    return CheckResult(
+        table="/".join(evaluation.asset_key.path),
+        name=evaluation.check_name,
+        passed=evaluation.passed,
+        failed=not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR,
+        summary=evaluation.description or "",
+    )
+
+
+def queries(scenario: Scenario, generator: type[BaseGenerator]) -> list[str]:
+    """Three queries to try."""
+    schema, events = scenario.name, generator.event_table
+    flat = generator.views[0].name if generator.views else events
+    return [
+        f"FROM {schema}.{flat} LIMIT 5;",
+        f"SELECT date_trunc('month', event_time) AS month, count(*) AS events"
+        f" FROM {schema}.{events} GROUP BY ALL ORDER BY ALL;",
+        "SELECT i.day, round(i.expected_count) AS expected, count(*) AS landed"
+        f" FROM {schema}_truth.daily_intensity i JOIN {schema}.{events} USING (day)"
+        " GROUP BY ALL ORDER BY landed DESC LIMIT 5;",
+    ]

@@ -1,0 +1,272 @@
+"""The command `simtom`: what a person types, what they see, and the exit code.
+
+0: fine. 1: a check failed. 2: the input was wrong. A user's mistake is one message and no traceback.
+Dagster is imported only by the commands that need it.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from .home import default_database, simtom_home
+from .scenarios.models import Scenario
+from .scenarios.problems import Origin, Problem, ScenarioError
+from .scenarios.yaml_reader import read_value
+from .simulation import load_scenario, make_generator, registry, scenario_files
+
+if TYPE_CHECKING:
+    from .assets.run import RunReport
+
+FINE, CHECK_FAILED, WRONG_INPUT = 0, 1, 2
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="One YAML scenario in; a year of relational, labelled event history in DuckDB out.",
+)
+out = Console()
+err = Console(stderr=True)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="A scenario's name, or a file ending in .yaml.")
+]
+
+
+def main() -> NoReturn:
+    """Entry point of the command."""
+    app()
+    sys.exit(FINE)
+
+
+@contextmanager
+def user_mistakes() -> Iterator[None]:
+    """A mistake in a scenario becomes its message and exit code 2."""
+    from .generators.registry import DuplicateGeneratorError
+
+    try:
+        yield
+    except (ScenarioError, DuplicateGeneratorError) as error:
+        fail(str(error))
+
+
+def fail(message: str, code: int = WRONG_INPUT) -> NoReturn:
+    """Print a message for the user and end."""
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+@app.command()
+def scenarios() -> None:
+    """List every scenario, and what is wrong with those that cannot be used."""
+    table = Table("name", "days", "volume", "arrivals", "description", box=None, header_style="bold")
+    broken = []
+    with user_mistakes():
+        files = scenario_files()
+        failures = registry().failures
+    for name in files:
+        try:
+            s = load_scenario(name)
+        except ScenarioError as error:
+            broken.append(str(error))
+            continue
+        days = f"{s.clock.start} to {s.clock.end}"
+        volume = f"{s.volume.events_per_day:,.0f} a day"
+        table.add_row(name, days, volume, s.arrivals.arrival_pattern, s.description)
+    out.print(table)
+    for source, why in failures.items():
+        err.print(f"generator left out: {source}: {why}", style="yellow", markup=False, soft_wrap=True)
+    for problems in broken:
+        err.print(f"scenario left out: {problems}", style="yellow", markup=False, soft_wrap=True)
+
+
+@app.command()
+def check(scenario: ScenarioArgument) -> None:
+    """Say whether a scenario is valid, without simulating it."""
+    with user_mistakes():
+        loaded = load_scenario(scenario)
+        process = make_generator(loaded).arrivals
+    days = loaded.clock.days()
+    expected = sum(process.expected_count(day) for day in days)
+    out.print(
+        f"{loaded.name} is valid: {len(days)} days from {days[0]} to {days[-1]}, about {expected:,.0f}"
+        f" events of generator {loaded.generator}, {loaded.arrivals.arrival_pattern} arrivals,"
+        f" seed {loaded.seed}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def init() -> None:
+    """Set up $SIMTOM_HOME with a scenario to start from; files that are there stay as they are."""
+    home = simtom_home()
+    templates = Path(__file__).parent / "scenarios"
+    wanted = {
+        templates / "template.yaml": home / "scenarios" / "my_scenario.yaml",
+        templates / "scenario.schema.json": home / "scenario.schema.json",
+    }
+    (home / "generators").mkdir(parents=True, exist_ok=True)
+    for source, target in wanted.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            out.print(f"kept     {target}", highlight=False, soft_wrap=True)
+        else:
+            shutil.copyfile(source, target)
+            out.print(f"created  {target}", highlight=False, soft_wrap=True)
+    out.print(
+        "Edit my_scenario.yaml, then: simtom check my_scenario, simtom run my_scenario", highlight=False
+    )
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, 2024-06-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, inclusive.")] = None,
+    database: Annotated[
+        Path | None, typer.Option(help="DuckDB file; default $SIMTOM_HOME/simtom.duckdb.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="volume.base_daily_volume=5000")
+    ] = None,
+) -> None:
+    """Simulate days, land them in DuckDB and check them, through Dagster."""
+    with user_mistakes():
+        loaded = load_scenario(scenario, _overrides(overrides or []))
+        days = _days(loaded, first, last)
+    from .assets.run import run_history
+    from .landing import LandingError
+
+    file = (database or default_database()).expanduser().resolve()
+    try:
+        with _progress_bar(loaded.name, len(days)) as landed:
+            report = run_history(loaded, days, file, simtom_home(), landed)
+    except LandingError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("Interrupted. Days that have landed stay, whole; run again to land the others.", 130)
+    _summarise(loaded, report, file)
+    raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Open Dagster on http://127.0.0.1:PORT with every scenario."""
+    from .assets.instance import prepare_instance
+
+    folder = prepare_instance(simtom_home())
+    out.print(f"Dagster on http://127.0.0.1:{port}, history in {folder}. Ctrl-C ends it.", soft_wrap=True)
+    out.file.flush()
+    os.environ["SIMTOM_HOME"] = str(simtom_home())
+    arguments = ["-m", "simtom_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *arguments])  # noqa: S606
+
+
+def _overrides(settings: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            problem = Problem(
+                Origin("--set"), "", repr(setting), "KEY=VALUE, as in volume.base_daily_volume=5000"
+            )
+            raise ScenarioError([problem])
+        values[key.strip()] = read_value(value, f"--set {key}")
+    return values
+
+
+def _days(scenario: Scenario, first: str | None, last: str | None) -> list[date]:
+    clock = scenario.clock
+    start, end = _day("--from", first, clock.start), _day("--to", last, clock.end)
+    problems = [
+        Problem(Origin(option), "", str(day), f"a day of {scenario.name}: {clock.start} to {clock.end}")
+        for option, day in (("--from", start), ("--to", end))
+        if not clock.start <= day <= clock.end
+    ]
+    if not problems and end < start:
+        problems = [Problem(Origin("--to"), "", str(end), f"a day on or after --from {start}")]
+    if problems:
+        raise ScenarioError(problems)
+    return [day for day in clock.days() if start <= day <= end]
+
+
+def _day(option: str, text: str | None, default: date) -> date:
+    try:
+        return default if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        problem = Problem(Origin(option), "", repr(text), f"a day such as 2024-06-01 ({error})")
+        raise ScenarioError([problem]) from None
+
+
+@contextmanager
+def _progress_bar(name: str, days: int) -> Iterator["_Bar"]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err) as progress:
+        yield _Bar(progress, name, days)
+
+
+class _Bar:
+    """Progress in three stages: Dagster takes note of the run, days land, Dagster keeps the record."""
+
+    def __init__(self, progress: Progress, name: str, days: int) -> None:
+        self._progress, self._name, self._days = progress, name, days
+        self._stage = progress.add_task(f"{name}: planning the run in Dagster", total=None)
+        self._landing: TaskID | None = None
+
+    def landed(self, days: int) -> None:
+        """Advance by `days`."""
+        if self._landing is None:
+            self._progress.remove_task(self._stage)
+            self._landing = self._progress.add_task(
+                f"{self._name}: days simulated and landed", total=self._days
+            )
+        self._progress.update(self._landing, advance=days)
+        if self._progress.tasks[self._landing].finished:
+            self._stage = self._progress.add_task(
+                f"{self._name}: recording them in Dagster, checking", total=None
+            )
+
+
+def _summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
+    rows = Table("table", "rows", box=None, header_style="bold")
+    rows.columns[1].justify = "right"
+    for table, count in report.rows.items():
+        rows.add_row(table, f"{count:,}")
+    out.print(rows)
+    passed = sum(result.passed for result in report.checks)
+    out.print(f"\nChecks: {passed} of {len(report.checks)} passed", highlight=False)
+    for result in report.checks:
+        if not result.passed:
+            style = "red" if result.failed else "yellow"
+            word = "FAILED" if result.failed else "cannot tell"
+            line = f"  {word}: {result.table} {result.name}: {result.summary}"
+            out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"\nThe data is in {file}. Try in DuckDB:\n", highlight=False, markup=False, soft_wrap=True)
+    for query in report.queries:
+        out.print(query, highlight=False, markup=False, soft_wrap=True)
+    if not report.known_to_dagster:
+        out.print(
+            f"\nTo see {scenario.name} in Dagster, put its file into {simtom_home() / 'scenarios'}.",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    else:
+        out.print("\nRun history and checks: simtom ui", highlight=False)
