@@ -30,7 +30,7 @@ from .home import default_database, simtom_home
 from .scenarios.models import Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
 from .scenarios.yaml_reader import read_value
-from .simulation import load_scenario, make_generator, registry, scenario_files
+from .simulation import load_all, load_scenario, make_generator, registry
 
 if TYPE_CHECKING:
     from .assets.run import RunReport
@@ -78,23 +78,17 @@ def fail(message: str, code: int = WRONG_INPUT) -> NoReturn:
 def scenarios() -> None:
     """List every scenario, and what is wrong with those that cannot be used."""
     table = Table("name", "days", "volume", "arrivals", "description", box=None, header_style="bold")
-    broken = []
     with user_mistakes():
-        files = scenario_files()
+        loaded, broken = load_all()
         failures = registry().failures
-    for name in files:
-        try:
-            s = load_scenario(name)
-        except ScenarioError as error:
-            broken.append(str(error))
-            continue
+    for s in loaded:
         days = f"{s.clock.start} to {s.clock.end}"
         volume = f"{s.volume.events_per_day:,.0f} a day"
-        table.add_row(name, days, volume, s.arrivals.arrival_pattern, s.description)
+        table.add_row(s.name, days, volume, s.arrivals.arrival_pattern, s.description)
     out.print(table)
     for source, why in failures.items():
         err.print(f"generator left out: {source}: {why}", style="yellow", markup=False, soft_wrap=True)
-    for problems in broken:
+    for problems in broken.values():
         err.print(f"scenario left out: {problems}", style="yellow", markup=False, soft_wrap=True)
 
 

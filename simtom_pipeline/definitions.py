@@ -6,22 +6,9 @@ import dagster as dg
 
 from .assets.factory import LogProgress, resources, scenario_definitions
 from .home import default_database
-from .scenarios.models import Scenario
-from .scenarios.problems import ScenarioError
-from .simulation import load_scenario, scenario_files
+from .simulation import load_all, registry
 
 _logger = logging.getLogger("simtom")
-
-
-def load_all() -> tuple[list[Scenario], dict[str, str]]:
-    """Every scenario that can be loaded, and what is wrong with each of the others, by name."""
-    loaded, broken = [], {}
-    for name in scenario_files():
-        try:
-            loaded.append(load_scenario(name))
-        except ScenarioError as error:
-            broken[name] = str(error)
-    return loaded, broken
 
 
 def build() -> dg.Definitions:
@@ -29,6 +16,8 @@ def build() -> dg.Definitions:
     scenarios, broken = load_all()
     for name, problems in broken.items():
         _logger.warning("scenario %s is left out:\n%s", name, problems)
+    for source, error in registry().failures.items():
+        _logger.warning("generator left out: %s: %s", source, error)
     database = default_database()
     shared = dg.Definitions(
         resources=resources(str(database), LogProgress()), executor=dg.in_process_executor

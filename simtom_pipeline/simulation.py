@@ -16,6 +16,7 @@ from .generators.registry import Registry, discover
 from .home import simtom_home
 from .scenarios import loader
 from .scenarios.models import Scenario
+from .scenarios.problems import ScenarioError
 
 
 def registry() -> Registry:
@@ -26,6 +27,17 @@ def registry() -> Registry:
 def scenario_files() -> dict[str, Path]:
     """File of every scenario that can be called by name, built in or the user's own."""
     return loader.library(simtom_home())
+
+
+def load_all() -> tuple[list[Scenario], dict[str, str]]:
+    """Every scenario that can be loaded by name, and what is wrong with the others, by name."""
+    loaded, broken = [], {}
+    for name in scenario_files():
+        try:
+            loaded.append(load_scenario(name))
+        except ScenarioError as error:
+            broken[name] = str(error)
+    return loaded, broken
 
 
 def load_scenario(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Scenario:

@@ -22,27 +22,35 @@ SettingsModels = Callable[[str], type[GeneratorSettings]]
 
 BUILT_IN = Path(__file__).parent / "builtin"
 NAME_RULE = "a name of lower-case letters, digits and underscores that starts with a letter"
+PLAIN_WORDS = {
+    "string_pattern_mismatch": NAME_RULE,
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+    "string_type": "text",
+}
 NOT_INHERITED = ("name", "extends", "description")
 
 
 def library(home: Path) -> dict[str, Path]:
-    """Every scenario that can be called by its name, built in or the user's own, in order.
-
-    Raises
-    ------
-    ScenarioError : a user's file has the name of a built-in scenario.
-    """
+    """Every scenario that can be called by its name, built in or the user's own."""
     built_in = {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
-    own = {path.stem: path for path in sorted((home / "scenarios").glob("*.yaml"))}
-    clashes = [
-        Problem(
-            Origin(str(own[name])), "", f"the name of the built-in scenario {name!r}", "another file name"
+    return built_in | {name: path for name, path in _own(home).items() if name not in built_in}
+
+
+def clashes(home: Path) -> dict[str, Problem]:
+    """The user's files that cannot be called by their name because it is a built-in scenario's."""
+    return {
+        name: Problem(
+            Origin(str(path)), "", f"the name of the built-in scenario {name!r}", "another file name"
         )
-        for name in sorted(built_in.keys() & own.keys())
-    ]
-    if clashes:
-        raise ScenarioError(clashes)
-    return built_in | own
+        for name, path in _own(home).items()
+        if (BUILT_IN / path.name).exists()
+    }
+
+
+def _own(home: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted((home / "scenarios").glob("*.yaml"))}
 
 
 def load(
@@ -57,6 +65,8 @@ def load(
     ScenarioError : listing every problem found.
     """
     files = library(home)
+    if clash := clashes(home).get(str(name_or_path)):
+        raise ScenarioError([clash])
     path = _locate(name_or_path, files)
     document = _read_chain(path, files, ())
     _check_file_name(document, path, files)
@@ -224,8 +234,12 @@ def _problem(error: ErrorDetails, model: type[BaseModel], prefix: KeyPath, docum
 
 
 def _allowed(error: ErrorDetails) -> str:
-    if error["type"] == "string_pattern_mismatch":
-        return NAME_RULE
+    context = error.get("ctx", {})
+    if error["type"] in ("too_short", "too_long"):
+        bound = context.get("min_length", context.get("max_length"))
+        return f"a list of at {'least' if 'min_length' in context else 'most'} {bound}"
+    if error["type"] in PLAIN_WORDS:
+        return PLAIN_WORDS[error["type"]]
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return message[0].lower() + message[1:]
 

@@ -1,0 +1,67 @@
+"""Documents made from declarations: the JSON schema of scenarios and the data dictionary.
+
+`python -m simtom_pipeline.documents` writes them; a test fails when they are not current.
+"""
+
+import json
+from pathlib import Path
+
+from .contracts import TableContract, ViewContract
+from .scenarios.schema import json_schema
+from .simulation import registry
+
+PACKAGE = Path(__file__).parent
+SCHEMA_FILE = PACKAGE / "scenarios" / "scenario.schema.json"
+DICTIONARY_FILE = PACKAGE.parent / "docs" / "tables.md"
+BUILT_IN_GENERATOR = "bnpl"
+
+
+def schema_text() -> str:
+    """The JSON schema, for the generators that come with the package."""
+    generator = registry().generator(BUILT_IN_GENERATOR)
+    return json.dumps(json_schema({BUILT_IN_GENERATOR: generator.settings_model}), indent=1) + "\n"
+
+
+def dictionary_text() -> str:
+    """The data dictionary in Markdown."""
+    generator = registry().generator(BUILT_IN_GENERATOR)
+    parts = [
+        "# Tables\n\nMade from the table contracts by `make docs`; every table and column carries the same"
+        " words as a DuckDB comment. `<scenario>` is the scenario's name.\n",
+        *(_table(contract) for contract in generator.contracts()),
+        *(_view(view) for view in generator.views),
+    ]
+    return "\n".join(parts)
+
+
+def _table(contract: TableContract) -> str:
+    schema = "<scenario>_truth" if contract.truth else "<scenario>"
+    facts = [f"A row is {contract.row}.", f"Key: `{', '.join(contract.primary_key)}`."]
+    if contract.foreign_keys:
+        keys = ", ".join(f"`{key.column}` → `{key.parent}`" for key in contract.foreign_keys)
+        facts.append(f"Points to: {keys}.")
+    if contract.dated_by:
+        facts.append(f"Dated by `{contract.dated_by}`.")
+    if not contract.daily:
+        facts.append("The same for every day.")
+    return f"## `{schema}.{contract.name}`\n\n{' '.join(facts)}\n\n{_columns(contract)}"
+
+
+def _view(view: ViewContract) -> str:
+    reads = ", ".join(f"`{name}`" for name in view.reads)
+    return f"## `<scenario>.{view.name}` (view)\n\nA row is {view.row}. Reads {reads}.\n\n{_columns(view)}"
+
+
+def _columns(contract: TableContract | ViewContract) -> str:
+    lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+    for column in contract.columns:
+        kind = (
+            column.type.sql if len(column.type.values) < 12 else f"ENUM of {len(column.type.values)} values"
+        )
+        lines.append(f"| `{column.name}` | `{kind}` | {column.unit} | {column.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(schema_text())
+    DICTIONARY_FILE.write_text(dictionary_text())

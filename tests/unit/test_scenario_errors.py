@@ -1,0 +1,188 @@
+"""Twenty and more broken scenario files, each with its exact message."""
+
+from pathlib import Path
+
+import pytest
+
+from simtom_pipeline import ScenarioError, load_scenario
+
+CHILD = "name: mine\nextends: baseline\n"
+BUILT_IN = Path(__file__).parents[2] / "simtom_pipeline" / "scenarios" / "builtin"
+SCENARIOS = "baseline, bursty, flash_sale, holiday_season, poisson_arrivals, self_exciting, uniform_arrivals"
+
+BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
+    'wrong_type': (CHILD + 'volume:\n  base_daily_volume: many\n', ["mine.yaml:4: volume.base_daily_volume: found 'many'; allowed: a valid number"]),
+    'unknown_key': (CHILD + 'volume:\n  base_daily_volme: 5\n', ["mine.yaml:4: volume.base_daily_volme: found the unknown key 'base_daily_volme'; allowed: 'base_daily_volume'? (all: base_daily_volume, rate_per_second, day_of_week, week_of_month, month, events, daily_noise)"]),
+    'unknown_section': (CHILD + 'colck: {}\n', ["mine.yaml:3: colck: found the unknown key 'colck'; allowed: 'clock'? (all: arrivals, checks, clock, description, drifts, extends, faults, generator, name, noise, seed, volume, bnpl)"]),
+    'end_before_start': (CHILD + 'clock:\n  end: 2023-12-31\n', ['mine.yaml:3: clock: found a mapping; allowed: an end on or after the start (2023-12-31 is before 2024-01-01)']),
+    'impossible_date': (CHILD + 'clock:\n  start: 2024-02-30\n', ["mine.yaml:4: clock.start: found '2024-02-30'; allowed: a valid date in the format YYYY-MM-DD, day value is outside expected range"]),
+    'peak_hour_24': (CHILD + 'arrivals:\n  peak_hours: [12, 24]\n', ['mine.yaml:4: arrivals.peak_hours.1: found 24; allowed: less than or equal to 23']),
+    'probability_1_2': (CHILD + 'arrivals:\n  burst_probability: 1.2\n', ['mine.yaml:4: arrivals.burst_probability: found 1.2; allowed: less than or equal to 0.99']),
+    'negative_rate': (CHILD + 'volume:\n  rate_per_second: -1\n  base_daily_volume: null\n', ['mine.yaml:4: volume.rate_per_second: found -1; allowed: greater than 0']),
+    'shares_that_do_not_add_up': (CHILD + 'bnpl:\n  devices:\n    device_type: {mobile: 0.9}\n', ['mine.yaml:5: bnpl.devices.device_type: found a mapping; allowed: shares that add up to 1 (these add up to 1.159)']),
+    'extends_itself': ('name: mine\nextends: mine\n', ['mine.yaml:2: extends: found itself; allowed: a scenario that does not lead back here']),
+    'missing_parent': ('name: mine\nextends: basline\n', [f"mine.yaml:2: extends: found 'basline', which is no scenario; allowed: 'baseline'? (all: {SCENARIOS})"]),
+    'empty': ('', ['mine.yaml: found an empty file; allowed: a mapping with at least name, clock and volume']),
+    'a_list_for_a_scenario': ('- a\n- b\n', ['mine.yaml:1: found a list; allowed: a mapping with at least name, clock and volume']),
+    'a_list_for_a_mapping': (CHILD + 'volume: [1, 2]\n', ['mine.yaml:3: volume: found a list of 2; allowed: a mapping']),
+    'duplicate_key': (CHILD + 'volume:\n  daily_noise: 0.1\n  daily_noise: 0.2\n', ["mine.yaml:5: volume.daily_noise: found the key 'daily_noise' a second time (first on line 4); allowed: each key once"]),
+    'tab': (CHILD + 'volume:\n\tdaily_noise: 0.1\n', ['mine.yaml:4: found a tab in the indentation (YAML is indented with spaces); allowed: valid YAML']),
+    'not_utf8': (b'name: mine\nextends: baseline\ndescription: caf\xe9\n', ['mine.yaml:3: found byte 0xe9, which is not UTF-8; allowed: a text file in UTF-8']),
+    'yaml_bomb': (CHILD + 'a: &a [x, x]\nb: [*a, *a]\n', ['mine.yaml:3: found an anchor or alias; allowed: values written out (use extends to share them)']),
+    'python_tag': (CHILD + "description: !!python/object/apply:os.system ['id']\n", ['mine.yaml:3: found the tag tag:yaml.org,2002:python/object/apply:os.system; allowed: plain values without tags']),
+    'name_is_sql': ('name: "x; DROP TABLE t"\nextends: baseline\n', ["mine.yaml:1: name: found 'x; DROP TABLE t'; allowed: a name of lower-case letters, digits and underscores that starts with a letter"]),
+    'name_is_a_path': ('name: ../evil\nextends: baseline\n', ["mine.yaml:1: name: found '../evil'; allowed: a name of lower-case letters, digits and underscores that starts with a letter"]),
+    'extends_is_a_path': ('name: mine\nextends: ../../etc/passwd\n', ["mine.yaml:2: extends: found '../../etc/passwd'; allowed: null, or a name of lower-case letters, digits and underscores that starts with a letter"]),
+    'yes_for_a_number': (CHILD + 'seed: yes\n', ["mine.yaml:3: seed: found 'yes'; allowed: a valid integer"]),
+    'quoted_number': (CHILD + 'seed: "42"\n', ["mine.yaml:3: seed: found '42'; allowed: a valid integer"]),
+    'two_rates': (CHILD + 'volume:\n  rate_per_second: 2\n', ['mine.yaml:3: volume: found a mapping; allowed: exactly one of base_daily_volume and rate_per_second (both given; null resets one)']),
+    'no_rate': ('name: mine\nclock: {start: 2024-01-01, end: 2024-01-02}\nvolume: {}\n', ['mine.yaml:3: volume: found a mapping; allowed: exactly one of base_daily_volume and rate_per_second (neither given; null resets one)']),
+    'nothing_but_a_name': ('name: mine\n', ['mine.yaml:1: clock: found nothing; allowed: a value, it is required', 'mine.yaml:1: volume: found nothing; allowed: a value, it is required']),
+    'drifts_are_not_simulated_yet': (CHILD + 'drifts:\n  - {id: x}\n', ['mine.yaml:3: drifts: found a list of 1; allowed: an empty list: this version does not simulate them yet']),
+    'unknown_generator': (CHILD + 'generator: clicks\n', [f"{BUILT_IN}/baseline.yaml:55: bnpl: found the unknown key 'bnpl'; allowed: one of arrivals, checks, clock, description, drifts, extends, faults, generator, name, noise, seed, volume, clicks", "mine.yaml:3: generator: found 'clicks'; allowed: one of bnpl"]),
+    'unknown_arrival_pattern': (CHILD + 'arrivals:\n  arrival_pattern: posson\n', ["mine.yaml:4: arrivals.arrival_pattern: found 'posson'; allowed: 'uniform', 'poisson', 'nhpp', 'burst' or 'hawkes'"]),
+    'unknown_event': (CHILD + 'volume:\n  events: {blackfriday: 3}\n', ["mine.yaml:4: volume.events.blackfriday: found 'blackfriday'; allowed: 'new_year_week', 'martin_luther_king_day', 'valentines_day', 'presidents_day', 'easter_sunday', 'mothers_day', 'memorial_day', 'fathers_day', 'juneteenth', 'independence_day', 'labor_day', 'columbus_day', 'halloween', 'veterans_day', 'thanksgiving', 'black_friday', 'thanksgiving_weekend', 'cyber_monday', 'cyber_week', 'christmas_shopping', 'christmas_eve', 'christmas_day' or 'day_after_christmas'"]),
+    'nan': (CHILD + 'volume:\n  daily_noise: .nan\n', ['mine.yaml:4: volume.daily_noise: found nan; allowed: a finite number']),
+    'inf': (CHILD + 'volume:\n  base_daily_volume: 1e999\n', ['mine.yaml:4: volume.base_daily_volume: found inf; allowed: a finite number']),
+    'too_deep': (CHILD + 'bnpl: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n', ['mine.yaml:3: found more than 20 levels of nesting; allowed: a flatter file']),
+    'two_documents': (CHILD + '---\nname: b\n', ['mine.yaml:3: found a second document; allowed: one document a file']),
+    'control_character': (CHILD + 'description: \x00\n', ['mine.yaml: found a character that YAML does not allow (unacceptable character #x0000: special characters are not allowed); allowed: printable text']),
+    'unclosed_brace': (CHILD + 'volume: {daily_noise: 0.1\n', ["mine.yaml:4: found a syntax error (expected ',' or '}', but got '<stream end>'); allowed: valid YAML"]),
+    'impossible_moment': (CHILD + 'arrivals:\n  flash_sales:\n    - {start: noon, duration_minutes: 5, multiplier: 2}\n', ["mine.yaml:5: arrivals.flash_sales.0.start: found 'noon'; allowed: a moment such as 2024-11-29T18:00:00 (Invalid isoformat string: 'noon')"]),
+    'flash_sale_without_duration': (CHILD + 'arrivals:\n  flash_sales:\n    - {start: 2024-03-01, multiplier: 2}\n', ['mine.yaml:5: arrivals.flash_sales.0.duration_minutes: found nothing; allowed: a value, it is required']),
+    'reserved_name': ('name: main\nextends: baseline\n', ["mine.yaml:1: name: found 'main'; allowed: a name that is not reserved (names ending in _truth, and information_schema, main, pg_catalog, simtom, system, temp, are)"]),
+    'name_of_a_truth_schema': ('name: my_truth\nextends: baseline\n', ["mine.yaml:1: name: found 'my_truth'; allowed: a name that is not reserved (names ending in _truth, and information_schema, main, pg_catalog, simtom, system, temp, are)"]),
+    'impossible_correlations': (CHILD + 'bnpl:\n  population:\n    correlation: {age_income: 0.9, age_credit: 0.9, income_credit: -0.9}\n', ['mine.yaml:5: bnpl.population.correlation: found a mapping; allowed: correlations that can hold together (no such five attributes can exist)']),
+    'everything_at_once': ('name: Mine\nextends: baseline\nclock:\n  end: 2023-01-01\nvolume:\n  daily_noise: -1\n  evnts: {}\nbnpl:\n  catalog:\n    average_purchase: free\n    categories: {toys: {share: 1}}\n', ["mine.yaml:1: name: found 'Mine'; allowed: a name of lower-case letters, digits and underscores that starts with a letter", 'mine.yaml:3: clock: found a mapping; allowed: an end on or after the start (2023-01-01 is before 2024-01-01)', 'mine.yaml:6: volume.daily_noise: found -1; allowed: greater than or equal to 0', "mine.yaml:7: volume.evnts: found the unknown key 'evnts'; allowed: 'events'? (all: base_daily_volume, rate_per_second, day_of_week, week_of_month, month, events, daily_noise)", "mine.yaml:10: bnpl.catalog.average_purchase: found 'free'; allowed: a valid number", "mine.yaml:11: bnpl.catalog.categories.toys: found the unknown key 'toys'; allowed: one of electronics, clothing, home, beauty, sports"]),
+    'integer_of_5000_digits': (CHILD + "seed: " + "9" * 5000 + "\n", ["mine.yaml:3: seed: found '9999999999999999999999999999999999999999999999999999999999999999999999999999...; allowed: a valid integer"]),
+    'negative_seed': (CHILD + 'seed: -1\n', ['mine.yaml:3: seed: found -1; allowed: greater than or equal to 0']),
+    'three_hours_a_day': (CHILD + 'arrivals:\n  hourly_profile: [1, 2, 3]\n', ['mine.yaml:4: arrivals.hourly_profile: found a list of 3; allowed: a list of at least 24']),
+    'endless_clusters': (CHILD + 'arrivals:\n  arrival_pattern: hawkes\n  decay_minutes: 100000\n', ['mine.yaml:3: arrivals: found a mapping; allowed: decay_minutes / (1 - branching_ratio) of at most 1785.6 (it is 200000; longer clusters span more than 31 days)']),
+    'a_single_value': ('just words\n', ['mine.yaml:1: found a single value; allowed: a mapping with at least name, clock and volume']),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_gets_its_exact_message(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, expected = BROKEN[case]
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("mine.yaml")
+    assert [str(problem) for problem in raised.value.problems] == expected
+
+
+def test_extending_in_a_circle_names_the_circle(home: Path) -> None:
+    folder = home / "scenarios"
+    folder.mkdir()
+    for name, parent in (("ping", "pong"), ("pong", "pang"), ("pang", "ping")):
+        (folder / f"{name}.yaml").write_text(f"name: {name}\nextends: {parent}\n")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("ping")
+    assert str(raised.value) == (
+        f"{folder / 'pang.yaml'}:2: extends: found a circle (ping -> pong -> pang -> ping);"
+        " allowed: a scenario that does not lead back here"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            "nowhere.yaml",
+            "nowhere.yaml: found no such file or directory; allowed: a YAML file that can be read",
+        ),
+        (
+            "basline",
+            f"scenario: found 'basline', which is no scenario; allowed: 'baseline'? (all: {SCENARIOS})",
+        ),
+        (
+            "../x",
+            "scenario: found '../x'; allowed: a name of lower-case letters, digits and underscores"
+            " that starts with a letter, or a file ending in .yaml",
+        ),
+    ],
+)
+def test_a_scenario_that_is_not_there(
+    asked: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(asked)
+    assert str(raised.value) == message
+
+
+def test_a_directory_is_no_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.yaml").mkdir()
+    with pytest.raises(ScenarioError, match="found is a directory"):
+        load_scenario("folder.yaml")
+
+
+def test_a_file_of_over_a_megabyte_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(CHILD + "#" * 1_000_001)
+    with pytest.raises(ScenarioError, match="over a megabyte"):
+        load_scenario("mine.yaml")
+
+
+def test_a_file_in_a_scenarios_folder_is_named_as_its_file(home: Path) -> None:
+    (home / "scenarios").mkdir()
+    path = home / "scenarios" / "mine.yaml"
+    path.write_text("name: yours\nextends: baseline\n")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("mine")
+    assert str(raised.value) == (
+        f"{path}:1: name: found 'yours'; allowed: 'mine', the name of its file, in a scenarios folder"
+    )
+
+
+def test_a_users_scenario_cannot_take_a_built_in_name(home: Path) -> None:
+    (home / "scenarios").mkdir()
+    path = home / "scenarios" / "baseline.yaml"
+    path.write_text("name: baseline\nextends: bursty\n")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("baseline")
+    assert load_scenario("bursty").name == "bursty"
+    assert str(raised.value) == (
+        f"{path}: found the name of the built-in scenario 'baseline'; allowed: another file name"
+    )
+
+
+def test_a_problem_inherited_from_a_parent_is_reported_where_it_was_written(home: Path) -> None:
+    (home / "scenarios").mkdir()
+    parent = home / "scenarios" / "parent.yaml"
+    parent.write_text("name: parent\nextends: baseline\nseed: -3\n")
+    (home / "scenarios" / "child.yaml").write_text("name: child\nextends: parent\n")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("child")
+    assert str(raised.value) == f"{parent}:3: seed: found -3; allowed: greater than or equal to 0"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "volume.base_daily_volume",
+            -5,
+            "override volume.base_daily_volume: volume.base_daily_volume: found -5; allowed: greater than 0",
+        ),
+        (
+            "clock..start",
+            1,
+            "override clock..start: found the key 'clock..start'; allowed: a dotted path such as"
+            " volume.base_daily_volume (extends cannot be overridden)",
+        ),
+        (
+            "clock",
+            7,
+            "override clock: clock: found 7; allowed: a mapping",
+        ),
+    ],
+)
+def test_a_bad_override_names_itself(key: str, value: object, message: str) -> None:
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("baseline", {key: value})
+    assert str(raised.value) == message
