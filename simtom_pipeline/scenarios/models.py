@@ -7,6 +7,7 @@ YAML files. How a file becomes a scenario is told in `loader.py`.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
@@ -254,6 +255,12 @@ class Scenario(FrozenModel):
         """Hexadecimal SHA-256 of everything the scenario says, in a canonical form."""
         document = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(document.encode()).hexdigest()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values; what was remembered of the original is not copied."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("digest", None)
+        return copy
 
     def __hash__(self) -> int:
         return hash(self.digest)

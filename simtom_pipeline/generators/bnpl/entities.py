@@ -73,10 +73,15 @@ def draw_customers(
     settings: config.BnplSettings,
     streams: RandomStreams,
     day: date,
+    since: int,
     customer_id: np.ndarray,
     signup_at: np.ndarray,
 ) -> Customers:
-    """Draw the customers who sign up on `day`; `customer_id` and `signup_at` of shape (n,)."""
+    """Draw customers whose streams are those of `day`; `customer_id` and `signup_at` of shape (n,).
+
+    They are customers from `since` (days since 1970-01-01) for an exponential lifetime. It has no memory:
+    those who were there before the first day live on from it.
+    """
     n = len(customer_id)
     population = settings.population
     profile = np.empty(n, PROFILE)
@@ -100,7 +105,7 @@ def draw_customers(
     return Customers(
         profile,
         rate,
-        _last_day(population, streams, day, signup_at),
+        _last_day(population, streams, day, since, n),
         np.minimum(later, FOREVER).astype(np.int32),
     )
 
@@ -153,15 +158,12 @@ def year_month_day(day: np.ndarray) -> np.ndarray:
 
 
 def _last_day(
-    population: config.Population, streams: RandomStreams, day: date, signup_at: np.ndarray
+    population: config.Population, streams: RandomStreams, day: date, since: int, n: int
 ) -> np.ndarray:
     if population.customer_lifetime_days is None:
-        return np.full(len(signup_at), FOREVER, np.int32)
-    lifetime = exponential(
-        streams.uniform("customer.lifetime", day, len(signup_at)), population.customer_lifetime_days
-    )
-    # Exponential lifetimes have no memory: whoever was there before the first day lives on from it.
-    return (day_number(day) + np.floor(lifetime)).astype(np.int32)
+        return np.full(n, FOREVER, np.int32)
+    lifetime = exponential(streams.uniform("customer.lifetime", day, n), population.customer_lifetime_days)
+    return (since + np.floor(lifetime)).astype(np.int32)
 
 
 def _starts(
@@ -226,9 +228,8 @@ def credit_limits(
     return np.clip(np.rint(exact / limit.step) * limit.step, limit.minimum, limit.maximum).astype(np.int32)
 
 
-def customer_columns(customers: Customers, day: np.ndarray) -> Columns:
-    """Columns of the table `customers`."""
-    profile = customers.profile
+def customer_columns(profile: np.ndarray, day: np.ndarray) -> Columns:
+    """Columns of the table `customers`, from records of dtype PROFILE."""
     birth = profile["birth_ymd"].astype(np.int64)
     months = (birth // 10_000 - 1970) * 12 + birth // 100 % 100 - 1
     first_of_month = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
@@ -281,21 +282,27 @@ class Population:
     What is remembered never shows in a result: the rows before a day are the same however one came
     there, and departed customers, dropped when they are the majority, weigh nothing.
 
-    `cohort(day, anyone)` draws the customers of a day; `anyone` tells it whether there is somebody
-    whom a repeat purchase could find.
+    `earlier` draws the customers who were there before `start`. `newcomers(day, anyone)` draws those of
+    a day; `anyone` tells it whether there is somebody whom a repeat purchase could find.
     """
 
-    def __init__(self, start: date, cohort: Callable[[date, bool], Customers]) -> None:
+    def __init__(
+        self,
+        start: date,
+        earlier: Callable[[], Customers],
+        newcomers: Callable[[date, bool], Customers],
+    ) -> None:
         self._start = start
-        self._cohort = cohort
+        self._earlier = earlier
+        self._newcomers = newcomers
         self._lock = Lock()
         self._forget()
 
     def _forget(self) -> None:
         self._first = self._next = self._start
-        self._rows = 0
-        self._rows_before = {self._start: 0}
-        self._held = _empty(0)
+        self._held = self._earlier()
+        self._rows = len(self._held)
+        self._rows_before = {self._start: self._rows}
         self._weighed = (date.min, np.empty(0))
 
     def before(self, day: date) -> Living:
@@ -304,7 +311,7 @@ class Population:
             if day < self._first:
                 self._forget()
             while self._next < day:
-                self._append(self._cohort(self._next, bool(self._weight(self._next).any())))
+                self._append(self._newcomers(self._next, bool(self._weight(self._next).any())))
             known = self._held.take(slice(0, self._rows_before[day]))
             weight = self._weight(day)
             if day == self._next and np.count_nonzero(weight) * 2 < len(known) - 1000:

@@ -1,8 +1,8 @@
 """The BNPL generator: puts entities, catalog and purchases together into the tables of one day."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from functools import lru_cache
+from datetime import date, timedelta
+from functools import cache, lru_cache
 from typing import get_args
 
 import numpy as np
@@ -24,6 +24,9 @@ from .entities import (
 from .tables import BNPL_RECORDS, CUSTOMERS, DEVICES, PAYMENT_METHODS, PRODUCTS, TRANSACTIONS
 from .transactions import BehaviorTable, draw_transactions
 
+DAYS_PER_YEAR = 365.0
+"""Mean tenure of the first customers where nobody ever leaves."""
+
 
 @register_generator("bnpl")
 class BnplGenerator(BaseGenerator):
@@ -42,9 +45,9 @@ class BnplGenerator(BaseGenerator):
         super().__init__(scenario)
         self._catalog = draw_catalog(self.settings, self.streams)
         self._behaviors = BehaviorTable(self.settings.risk_scenarios)
-        self._day = lru_cache(maxsize=2)(self.day)
-        self._cohort = lru_cache(maxsize=2)(self._draw_cohort)
-        self._population = Population(scenario.clock.start, self._cohort)
+        self._earlier = cache(self._draw_earlier)
+        self._newcomers = lru_cache(maxsize=2)(self._draw_newcomers)
+        self._population = Population(scenario.clock.start, self._earlier, self._newcomers)
 
     def draw_constants(self) -> Mapping[str, Columns]:
         """The catalog."""
@@ -53,20 +56,25 @@ class BnplGenerator(BaseGenerator):
     def draw_day(self, day: Day) -> Mapping[str, Columns]:
         """Customers who sign up, devices and accounts that appear, purchases."""
         living = self._population.before(day.date)
-        newcomers = self._cohort(day.date, living.anyone)
+        newcomers = self._newcomers(day.date, living.anyone)
         is_first = self._is_first(day, living.anyone)
         buyer = np.empty(len(is_first), newcomers.profile.dtype)
-        buyer[is_first] = newcomers.profile[len(newcomers) - np.count_nonzero(is_first) :]
+        buyer[is_first] = newcomers.profile
         who = self.streams.uniform("transaction.customer", day.date, len(is_first))
         if living.anyone:
             buyer[~is_first] = living.pick(who[~is_first])
         purchases = draw_transactions(
             self.settings, self.streams, self._behaviors, self._catalog, day, buyer, is_first
         )
-        changed = np.concatenate([newcomers.profile, living.with_milestone(day.number).profile])
-        changed = changed[np.argsort(changed["customer_id"], kind="stable")]
+        written = (
+            np.concatenate([self._earlier().profile, newcomers.profile])
+            if day.index == 0
+            else newcomers.profile
+        )
+        older = living.with_milestone(day.number).profile if day.index > 0 else written[:0]
+        changed = np.concatenate([older, written])
         return {
-            "customers": customer_columns(newcomers, day.filled(len(newcomers))),
+            "customers": customer_columns(written, day.filled(len(written))),
             "devices": self._devices(day, changed),
             "payment_methods": self._payment_methods(day, changed),
             "transactions": purchases | {"delivered_at": self.delivered_at(day.event_time)},
@@ -127,26 +135,31 @@ class BnplGenerator(BaseGenerator):
         repeat_rate = self.settings.population.repeat_customer_rate
         return self.streams.uniform("transaction.is_repeat", day.date, n) >= repeat_rate
 
-    def _draw_cohort(self, when: date, anyone: bool) -> Customers:
-        """Customers who belong to a day: those there before the first, and those who sign up on it."""
-        day = self._day(when)
+    def _draw_newcomers(self, when: date, anyone: bool) -> Customers:
+        """Customers who sign up on a day, each with a first purchase."""
+        day = self.day(when)
         signup_at = day.event_time[self._is_first(day, anyone)]
-        if day.index == 0:
-            signup_at = np.concatenate([self._earlier_signups(day), signup_at])
-        return draw_customers(self.settings, self.streams, when, day.keys(len(signup_at)), signup_at)
+        keys = day.keys(len(signup_at), after=self._earlier_count() if day.index == 0 else 0)
+        return draw_customers(self.settings, self.streams, when, day.number, keys, signup_at)
 
-    def _earlier_signups(self, first_day: Day) -> np.ndarray:
-        """Signup moments, ascending, of the customers who were there before the first day."""
+    def _earlier_count(self) -> int:
+        """How many customers were there before the first day."""
         population: config.Population = self.settings.population
-        lifetime = population.customer_lifetime_days
-        count = population.initial_customers
-        if count is None:
-            new_per_day = (1 - population.repeat_customer_rate) * self.scenario.volume.events_per_day
-            count = 0 if lifetime is None else round(new_per_day * lifetime)
-        uniform = self.streams.uniform("customer.earlier_signup", first_day.date, count)
-        tenure_days = exponential(uniform, 365.0 if lifetime is None else lifetime)
-        tenure = np.ceil(tenure_days * MICROSECONDS_PER_DAY).astype(np.int64)
-        return np.sort(first_day.midnight - tenure)
+        if population.initial_customers is not None:
+            return population.initial_customers
+        new_per_day = (1 - population.repeat_customer_rate) * self.scenario.volume.events_per_day
+        return round(new_per_day * (population.customer_lifetime_days or 0))
+
+    def _draw_earlier(self) -> Customers:
+        """Customers who were there before the first day; their streams are those of the day before it."""
+        start = self.scenario.clock.start
+        first, count = Day(start, 0, np.empty(0, np.int64)), self._earlier_count()
+        eve = start - timedelta(1)
+        mean_tenure = self.settings.population.customer_lifetime_days or DAYS_PER_YEAR
+        uniform = self.streams.uniform("customer.earlier_signup", eve, count)
+        tenure = np.ceil(exponential(uniform, mean_tenure) * MICROSECONDS_PER_DAY).astype(np.int64)
+        signup_at = np.sort(first.midnight - tenure)
+        return draw_customers(self.settings, self.streams, eve, first.number, first.keys(count), signup_at)
 
     def _appearing(self, day: Day, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         opens = np.iinfo(np.int64).min if day.index == 0 else day.midnight

@@ -1,0 +1,215 @@
+"""The invariants everything rests on, each by its name; I5 is argued in test_random_streams.py."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from simtom_pipeline import load_scenario, simulate_day
+from simtom_pipeline.generators.random_streams import RandomStreams
+from simtom_pipeline.scenarios.models import Scenario
+from simtom_pipeline.simulation import make_generator
+from tests.digests import digest
+
+SMALL = {"volume.base_daily_volume": 60, "bnpl.population.customer_lifetime_days": 8}
+PATTERNS = ("uniform", "poisson", "nhpp", "burst", "hawkes")
+
+
+def small(pattern: str = "nhpp", **overrides: Any) -> Scenario:
+    return load_scenario("baseline", {**SMALL, "arrivals.arrival_pattern": pattern, **overrides})
+
+
+def alone(scenario: Scenario, day: date) -> dict[str, pa.Table]:
+    return make_generator(scenario).simulate_day(day)
+
+
+def same(one: dict[str, pa.Table], other: dict[str, pa.Table]) -> bool:
+    return one.keys() == other.keys() and all(one[name].equals(other[name]) for name in one)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_i1_a_day_alone_is_the_day_in_a_range(pattern: str) -> None:
+    """Lifetimes of eight days make the population forget, so that its memory is exercised too."""
+    scenario = small(pattern)
+    in_range = {day: simulate_day(scenario, day) for day in scenario.clock.days()[:60]}
+    for day in [scenario.clock.days()[n] for n in (0, 1, 30, 59)]:
+        assert same(in_range[day], alone(scenario, day)), day
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(0, 40, 4)), pattern=st.sampled_from(PATTERNS))
+def test_i1_order_does_not_matter(order: list[int], pattern: str) -> None:
+    scenario = small(pattern)
+    generator = make_generator(scenario)
+    shuffled = {n: generator.simulate_day(scenario.clock.start + timedelta(n)) for n in order}
+    again = make_generator(scenario)
+    for n in sorted(order):
+        assert same(shuffled[n], again.simulate_day(scenario.clock.start + timedelta(n)))
+
+
+def test_i1_worker_processes_and_threads_draw_the_same_day() -> None:
+    scenario = small("hawkes")
+    days = scenario.clock.days()[:12]
+    with ProcessPoolExecutor(2) as pool:
+        elsewhere = list(pool.map(simulate_day, [scenario] * len(days), random.Random(1).sample(days, 12)))
+    here = [simulate_day(scenario, day) for day in random.Random(1).sample(days, 12)]
+    assert all(same(one, other) for one, other in zip(here, elsewhere, strict=True))
+
+
+PRINT_DIGEST = """
+from datetime import date
+from simtom_pipeline import load_scenario, simulate_day
+from tests.digests import digest
+scenario = load_scenario("baseline", {"volume.base_daily_volume": 60})
+print(digest(simulate_day(scenario, date(2024, 3, 5))))
+"""
+
+
+def test_i1_the_hash_seed_of_the_process_does_not_matter() -> None:
+    def printed(hash_seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", PRINT_DIGEST]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert printed("0") == printed("1") == printed("4242")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("end", ["2024-02-29", "2031-07-01"])
+def test_i2_another_end_changes_no_earlier_row(pattern: str, end: str) -> None:
+    scenario, longer = small(pattern), small(pattern, **{"clock.end": end})
+    for n in (0, 17, 45):
+        day = scenario.clock.start + timedelta(n)
+        assert same(alone(scenario, day), alone(longer, day))
+
+
+def test_i2_a_later_flash_sale_changes_no_earlier_row() -> None:
+    sale = {"start": "2024-02-01", "duration_minutes": 60, "multiplier": 9}
+    scenario, later = small(), small(**{"arrivals.flash_sales": [sale]})
+    assert all(same(alone(scenario, day), alone(later, day)) for day in scenario.clock.days()[:31:6])
+    assert not same(alone(scenario, date(2024, 2, 1)), alone(later, date(2024, 2, 1)))
+
+
+def changed_columns(one: dict[str, pa.Table], other: dict[str, pa.Table]) -> set[tuple[str, str]]:
+    return {
+        (name, column)
+        for name in one
+        for column in one[name].column_names
+        if not one[name][column].equals(other[name][column])
+    }
+
+
+@pytest.mark.parametrize(
+    ("override", "descendants"),
+    [
+        (
+            {"bnpl.payment_methods.payment_provider": {"klarna": 0.1, "sezzle": 0.488}},
+            {("payment_methods", "payment_provider")},
+        ),
+        ({"bnpl.devices.device_os.desktop": {"Windows": 0.4, "macOS": 0.56}}, {("devices", "device_os")}),
+        (
+            {"bnpl.catalog.longer_plan_share": 0.9},
+            {("transactions", "installment_count")},
+        ),
+        (
+            {"bnpl.economic_stress_factor": 0.7},
+            {("transactions", c) for c in ("economic_stress_factor", "risk_score", "risk_level")},
+        ),
+        (
+            {"clock.time_compression": 1440.0},
+            {("transactions", "delivered_at")},
+        ),
+    ],
+)
+def test_i3_twins_differ_only_in_the_target_and_its_descendants(
+    override: dict[str, Any], descendants: set[tuple[str, str]]
+) -> None:
+    scenario, twin = small(), small(**override)
+    found: set[tuple[str, str]] = set()
+    for day in scenario.clock.days()[:30:7]:
+        found |= changed_columns(alone(scenario, day), alone(twin, day))
+    assert found == descendants
+
+
+def test_i4_a_draw_more_or_less_in_one_stream_changes_no_other_column(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each stream in turn is replaced by another; only columns that it decides may change."""
+    decides = {
+        "transaction.discount": {"amount", "first_payment_amount", "credit_utilization", "installment_count"},
+        "transaction.cart_abandonment": {"cart_abandonment_count"},
+        "transaction.checkout_speed": {"checkout_speed"},
+        "transaction.time_on_site": {"time_on_site_seconds"},
+        "transaction.installment_count": {"installment_count"},
+        "customer.state": {"state"},
+        "device.os": {"device_os"},
+        "account.provider": {"payment_provider"},
+    }
+    scenario, day = small(), date(2024, 1, 20)
+    original = RandomStreams.generator
+    before = alone(scenario, day)
+    for stream, columns in decides.items():
+
+        def other(
+            self: RandomStreams, name: str, day: date | None, stream: str = stream
+        ) -> np.random.Generator:
+            return original(self, name + ("/other" if name == stream else ""), day)
+
+        monkeypatch.setattr(RandomStreams, "generator", other)
+        after = alone(scenario, day)
+        found = {column for _, column in changed_columns(before, after)}
+        assert found, stream
+        assert found <= columns, stream
+
+
+def test_i6_neither_clock_nor_global_random_state_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, day = small("burst"), date(2024, 1, 9)
+    expected = alone(scenario, day)
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("read the wall clock or global random state")
+
+    for module, names in (
+        (time, ("time", "time_ns", "localtime", "gmtime")),
+        (np.random, ("random", "rand", "seed", "default_rng", "normal")),
+        (random, ("random", "seed", "randint")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, forbidden)
+    assert same(alone(scenario, day), expected)
+
+
+def test_scenarios_that_differ_in_anything_are_not_taken_for_each_other() -> None:
+    scenario = small()
+    other = scenario.model_copy(update={"seed": 7})
+    assert scenario != other
+    assert not same(simulate_day(scenario, date(2024, 1, 3)), simulate_day(other, date(2024, 1, 3)))
+
+
+GOLDEN = {
+    "baseline": "a6aa88b35bed3068",
+    "bursty": "021e14867a63eb13",
+    "flash_sale": "a6aa88b35bed3068",
+    "holiday_season": "a4e1000346e41a3d",
+    "poisson_arrivals": "6e0583e61dc3c915",
+    "self_exciting": "76c3f60449490a15",
+    "uniform_arrivals": "2c415e2afd3aef53",
+}
+"""Digest of the twentieth day of each built-in scenario. A change here changes everybody's data: it is
+made on purpose, and the changelog says so."""
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_golden_day_is_the_day_of_the_last_release(name: str) -> None:
+    scenario = load_scenario(name)
+    assert digest(alone(scenario, scenario.clock.start + timedelta(19))) == GOLDEN[name]
