@@ -225,6 +225,7 @@ class _Bar:
         self._progress, self._name, self._days = progress, name, days
         self._stage = progress.add_task(f"{name}: planning the run in Dagster", total=None)
         self._landing: TaskID | None = None
+        self._done = 0
 
     def landed(self, days: int) -> None:
         """Advance by `days`."""
@@ -234,7 +235,8 @@ class _Bar:
                 f"{self._name}: days simulated and landed", total=self._days
             )
         self._progress.update(self._landing, advance=days)
-        if self._progress.tasks[self._landing].finished:
+        self._done += days
+        if self._done == self._days:
             self._stage = self._progress.add_task(
                 f"{self._name}: recording them in Dagster, checking", total=None
             )

@@ -64,7 +64,8 @@ def simulate_day(scenario: Scenario, day: date) -> dict[str, pa.Table]:
     ------
     ValueError : the day is outside the scenario's clock.
     """
-    return _shared_generator(scenario).simulate_day(day.date() if isinstance(day, datetime) else day)
+    generator = _remembered(registry().generator(scenario.generator), scenario)
+    return generator.simulate_day(day.date() if isinstance(day, datetime) else day)
 
 
 def make_generator(scenario: Scenario) -> BaseGenerator:
@@ -72,5 +73,7 @@ def make_generator(scenario: Scenario) -> BaseGenerator:
     return registry().generator(scenario.generator)(scenario)
 
 
-_shared_generator = lru_cache(maxsize=4)(make_generator)
-"""Consecutive days share what was already worked out; the result does not depend on it."""
+@lru_cache(maxsize=4)
+def _remembered(generator: type[BaseGenerator], scenario: Scenario) -> BaseGenerator:
+    """Consecutive days share what was already worked out; no result depends on it."""
+    return generator(scenario)

@@ -37,6 +37,8 @@ from .partitions import asset_key
 
 Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
+EXACTNESS_CHECKS = 3
+"""Volume, hours and shares divide the family-wise error among them; Holm's bound divides it further."""
 FANO_TOLERANCE = 0.05
 AUTOCORRELATION_TOLERANCE = 0.02
 ROWS_SHOWN = 50
@@ -106,7 +108,7 @@ def daily_volume(landed: Landed, contract: TableContract) -> Finding:
     counts = ask.counts_per_day(landed.connection, landed.scenario.name, contract, landed.days)
     expected = np.array([arrivals.expected_count(day) for day in landed.days])
     dispersion = np.array([arrivals.dispersion(day) for day in landed.days])
-    test = compare_volume(counts, expected, dispersion)
+    test = compare_volume(counts, expected, dispersion, arrivals.correlation_of_days())
     alpha = alpha_per_day(tolerances.family_wise_error, len(landed.days))
     broken = [
         {"day": str(day), "count": int(count), "expected": round(mean, 2), "p_value": p}
@@ -114,7 +116,7 @@ def daily_volume(landed: Landed, contract: TableContract) -> Finding:
         if p < alpha
     ]
     fano_p, correlation_p = holm([test.fano_p, test.autocorrelation_p])
-    family = tolerances.family_wise_error
+    family = tolerances.family_wise_error / EXACTNESS_CHECKS
     verdict = worst(
         [
             Verdict.FAILED if broken else Verdict.PASSED,
@@ -160,8 +162,11 @@ def hour_of_day(landed: Landed, contract: TableContract) -> Finding:
         return logical(off, "evenly spaced events fill each hour", rows)
     if counts.sum() == 0 or expected.sum() == 0:
         return logical(int(counts.sum()), "no event is expected and none came")
+    if closed := int(counts[expected == 0].sum()):
+        return logical(closed, "no event comes in an hour without intensity", rows)
     effect, p_value = compare_hours(counts, expected, float(np.mean(dispersions)))
-    verdict = exactness(p_value, effect, tolerances.share_tolerance, tolerances.family_wise_error)
+    family = tolerances.family_wise_error / EXACTNESS_CHECKS
+    verdict = exactness(p_value, effect, tolerances.share_tolerance, family)
     figures = {
         "n": int(counts.sum()),
         "total_variation": effect,
@@ -179,16 +184,14 @@ def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> d
         for d in declarations
     ]
     adjusted = holm([test.p_value for test in tests])
+    family = tolerances.family_wise_error / EXACTNESS_CHECKS
     findings = {}
     for table in dict.fromkeys(d.table for d in declarations):
         own = [n for n, d in enumerate(declarations) if d.table == table]
         verdicts = [
-            exactness(
-                adjusted[n],
-                tests[n].total_variation,
-                tolerances.share_tolerance,
-                tolerances.family_wise_error,
-            )
+            Verdict.FAILED
+            if tests[n].impossible
+            else exactness(adjusted[n], tests[n].total_variation, tolerances.share_tolerance, family)
             for n in own
         ]
         rows = tuple(
@@ -196,6 +199,7 @@ def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> d
                 "shares": declarations[n].label or declarations[n].expression,
                 "n": tests[n].n,
                 "total_variation": round(tests[n].total_variation, 6),
+                "impossible": tests[n].impossible,
                 "adjusted_p": float(adjusted[n]),
                 "verdict": verdict.value,
             }

@@ -68,6 +68,10 @@ class ArrivalProcess(ABC):
         """Variance over mean of the count of `day`, its lognormal day factor known."""
         return 1.0
 
+    def correlation_of_days(self) -> float:
+        """Correlation of the counts of two consecutive ordinary days, their day factors known."""
+        return 0.0
+
     @abstractmethod
     def times(self, day: date) -> np.ndarray:
         """Sorted event times of `day` in seconds since midnight, shape (n_events,)."""
@@ -127,6 +131,15 @@ class BurstArrivals(ArrivalProcess):
         by_hour = self.expected_by_hour(day)
         return 1 + float(by_hour @ covariance @ by_hour) / max(float(by_hour.sum()), 1e-300)
 
+    def correlation_of_days(self) -> float:
+        """Covariance of two consecutive days over their variance, for a constant rate."""
+        p, (low, high) = self.arrivals.burst_probability, self._relative_rate()
+        mean = self._volume.events_per_day
+        variance = p * (1 - p) * (high - low) ** 2 * mean**2
+        a = 1440 / (self.arrivals.burst_minutes * (1 - p))  # refreshes a day
+        covariance = variance * np.expm1(-a) ** 2 / a**2
+        return float(covariance / (mean + 2 * variance * (a + np.expm1(-a)) / a**2))
+
     def _relative_rate(self) -> np.ndarray:
         """Rate outside and inside a burst relative to the mean, shape (2,)."""
         p, ratio = self.arrivals.burst_probability, self.arrivals.burst_intensity
@@ -172,9 +185,16 @@ class HawkesArrivals(ArrivalProcess):
         return np.sort(np.concatenate(parts))
 
     def spillover(self, day: date) -> float:
-        """Clusters cross midnight, so a quiet day after a busy one gets more than its intensity."""
+        """Clusters cross midnight, so a quiet day after a busy one gets more than its intensity.
+
+        One where the intensity is zero: what comes then is all of other days.
+        """
         total = self.rate(day).total
-        return float(self.expected_by_hour(day).sum()) / total if total > 0 else 1.0
+        return self.expected_count(day) / total if total > 0 else 1.0
+
+    def expected_count(self, day: date) -> float:
+        """Expected events of `day`, those of earlier days' clusters included."""
+        return float(self.expected_by_hour(day).sum())
 
     def expected_by_hour(self, day: date) -> np.ndarray:
         """Up to the moment x, M(x) - n * G(x) events are expected.
@@ -187,8 +207,15 @@ class HawkesArrivals(ArrivalProcess):
 
     def dispersion(self, day: date) -> float:
         """k^2 + (1 - k^2) (1 - exp(-g T)) / (g T), with k = 1 / (1 - n) and T one day."""
-        k_squared, g_t = (1 - self._ratio) ** -2, self._fading * SECONDS_PER_DAY
-        return k_squared + (1 - k_squared) * -np.expm1(-g_t) / g_t
+        return self._dispersion_over(SECONDS_PER_DAY)
+
+    def correlation_of_days(self) -> float:
+        """Var(N of two days) / (2 Var(N of one)) - 1."""
+        return self._dispersion_over(2 * SECONDS_PER_DAY) / self._dispersion_over(SECONDS_PER_DAY) - 1
+
+    def _dispersion_over(self, seconds: float) -> float:
+        k_squared, fading = (1 - self._ratio) ** -2, self._fading * seconds
+        return float(k_squared + (1 - k_squared) * -np.expm1(-fading) / fading)
 
     def _pending(self, day: date, moments: np.ndarray) -> np.ndarray:
         """G at moments in seconds since midnight of `day`, same shape."""

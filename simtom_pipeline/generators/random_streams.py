@@ -5,11 +5,11 @@ drawn without any other, and a new variable changes no old one. Draws are made b
 uniforms: two scenarios that differ in a parameter still share every uniform.
 """
 
-from collections.abc import Sequence
 from datetime import date
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri, pdtr, pdtrik
 
 SMALLEST_UNIFORM = 2.0**-54
@@ -44,11 +44,15 @@ def exponential(uniform: np.ndarray, mean: float) -> np.ndarray:
     return -mean * np.log1p(-uniform)
 
 
-def categorical(uniform: np.ndarray, shares: Sequence[float] | np.ndarray) -> np.ndarray:
+def categorical(uniform: np.ndarray, shares: ArrayLike) -> np.ndarray:
     """Codes 0..k-1 drawn with the given shares, by inversion; int8, the shape of `uniform`."""
-    upper = np.cumsum(np.asarray(shares, float))
-    upper /= upper[-1]
-    return np.searchsorted(upper[:-1], uniform, side="right").astype(np.int8)
+    return np.searchsorted(cumulative(shares)[:-1], uniform, side="right").astype(np.int8)
+
+
+def cumulative(shares: ArrayLike) -> np.ndarray:
+    """Cumulative shares along the last axis, ending in exactly one; the shape of `shares`."""
+    upper = np.cumsum(np.asarray(shares, float), axis=-1)
+    return upper / upper[..., -1:]
 
 
 def poisson(uniform: np.ndarray, mean: float) -> np.ndarray:

@@ -98,14 +98,18 @@ class GeneratorSettings(FrozenModel):
     """Base of a generator's own section; a generator without one accepts no key there."""
 
 
+SimulatedDay = Annotated[date, Field(ge=date(1901, 1, 1), le=date(2099, 12, 31))]
+"""The years for which the calendar of US holidays is known."""
+
+
 class Clock(FrozenModel):
     """The simulated clock and its map onto the delivered one.
 
     `delivered_at = epoch + (event_time - start) / time_compression`; both bounds are inclusive.
     """
 
-    start: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
-    end: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+    start: SimulatedDay
+    end: SimulatedDay
     time_compression: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 1.0
     epoch: Moment | None = None
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 LJUNG_BOX_LAGS = 7
+NEARLY_INDEPENDENT = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,14 @@ class VolumeTest:
     autocorrelation_p: float
 
 
-def compare_volume(counts: np.ndarray, expected: np.ndarray, dispersion: np.ndarray) -> VolumeTest:
-    """Compare the counts of D days with their means and dispersions, all of shape (D,)."""
+def compare_volume(
+    counts: np.ndarray, expected: np.ndarray, dispersion: np.ndarray, correlation: float = 0.0
+) -> VolumeTest:
+    """Compare the counts of D days with their means and dispersions, all of shape (D,).
+
+    `correlation` is that of consecutive days. It widens the intervals of the total as an autoregression
+    would; where it exceeds `NEARLY_INDEPENDENT`, spread and independence of days are not judged.
+    """
     variance = dispersion * expected
     random = variance > 0
     p_value = np.ones(len(counts))
@@ -47,17 +54,19 @@ def compare_volume(counts: np.ndarray, expected: np.ndarray, dispersion: np.ndar
     p_value[random] = count_p_value(counts[random], expected[random], dispersion[random])
     z = (counts[random] - expected[random]) / np.sqrt(variance[random])
     total, mean = float(counts.sum()), float(expected.sum())
-    fano, fano_p = (float((z**2).mean()), _chi2_two_sided(z)) if len(z) else (1.0, 1.0)
-    correlation, correlation_p = ljung_box(z, LJUNG_BOX_LAGS)
+    total_variance = float(variance.sum()) * (1 + correlation) / (1 - correlation)
+    judged = z if correlation <= NEARLY_INDEPENDENT else z[:0]
+    fano, fano_p = (float((judged**2).mean()), _chi2_two_sided(judged)) if len(judged) else (1.0, 1.0)
+    autocorrelation, autocorrelation_p = ljung_box(judged, LJUNG_BOX_LAGS)
     return VolumeTest(
         p_value=p_value,
         ratio=total / mean if mean > 0 else 1.0,
-        inner=_ratio_interval(total, mean, float(variance.sum()), 0.90),
-        outer=_ratio_interval(total, mean, float(variance.sum()), 0.999),
+        inner=_ratio_interval(total, mean, total_variance, 0.90),
+        outer=_ratio_interval(total, mean, total_variance, 0.999),
         fano=fano,
         fano_p=fano_p,
-        autocorrelation=correlation,
-        autocorrelation_p=correlation_p,
+        autocorrelation=autocorrelation,
+        autocorrelation_p=autocorrelation_p,
     )
 
 

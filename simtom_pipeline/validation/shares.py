@@ -18,11 +18,13 @@ class ShareTest:
     n : number of draws.
     total_variation : half the sum of absolute differences of the shares.
     p_value : of Pearson's chi-squared test, rare categories pooled; 0 if an impossible one occurred.
+    impossible : draws of a category whose declared share is zero; one is one too many.
     """
 
     n: int
     total_variation: float
     p_value: float
+    impossible: int
 
 
 def compare_shares(counts: Mapping[str, int], shares: Mapping[str, float]) -> ShareTest:
@@ -32,15 +34,16 @@ def compare_shares(counts: Mapping[str, int], shares: Mapping[str, float]) -> Sh
     declared = np.array([shares.get(name, 0.0) for name in names])
     n = int(observed.sum())
     if n == 0:
-        return ShareTest(0, 0.0, 1.0)
+        return ShareTest(0, 0.0, 1.0, 0)
     total_variation = float(np.abs(observed / n - declared).sum() / 2)
-    if observed[declared == 0].any():
-        return ShareTest(n, total_variation, 0.0)
+    impossible = int(observed[declared == 0].sum())
+    if impossible:
+        return ShareTest(n, total_variation, 0.0, impossible)
     observed, expected = _pool_rare(observed[declared > 0], n * declared[declared > 0])
     if len(expected) < 2:
-        return ShareTest(n, total_variation, 1.0)
+        return ShareTest(n, total_variation, 1.0, 0)
     statistic = float(((observed - expected) ** 2 / expected).sum())
-    return ShareTest(n, total_variation, float(stats.chi2.sf(statistic, len(expected) - 1)))
+    return ShareTest(n, total_variation, float(stats.chi2.sf(statistic, len(expected) - 1)), 0)
 
 
 def _pool_rare(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaincinv, ndtr
 
 from ..base import MICROSECONDS_PER_DAY, Columns, day_number
-from ..random_streams import RandomStreams, categorical, exponential
+from ..random_streams import RandomStreams, categorical, cumulative, exponential
 from . import config
 
 SLOTS = 3
@@ -187,9 +187,7 @@ def _draw_devices(devices: config.Devices, streams: RandomStreams, day: date, pr
         streams.uniform("device.type", day, (n, SLOTS)), ordered(devices.device_type, config.DeviceType)
     )
     os_shares = devices.device_os
-    upper = np.cumsum(
-        [ordered(getattr(os_shares, k), config.DeviceOs) for k in get_args(config.DeviceType)], axis=1
-    )
+    upper = cumulative([ordered(getattr(os_shares, k), config.DeviceOs) for k in get_args(config.DeviceType)])
     uniform = streams.uniform("device.os", day, (n, SLOTS))
     profile["device_type"] = kind
     profile["device_os"] = (uniform[..., None] >= upper[kind][..., :-1]).sum(axis=-1)

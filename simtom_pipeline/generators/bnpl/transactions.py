@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 
 from ..base import MICROSECONDS_PER_DAY, Day
-from ..random_streams import RandomStreams, categorical, poisson
+from ..random_streams import RandomStreams, categorical, cumulative, poisson
 from . import config
 from .catalog import Catalog
 from .entities import ordered, year_month_day
@@ -40,7 +40,7 @@ class BehaviorTable:
     def speed_below(self) -> np.ndarray:
         """Cumulative shares of the checkout speeds but the last, shape (k, 3)."""
         shares = [ordered(b.checkout_speed, config.CheckoutSpeed) for b in self.settings.all().values()]
-        return np.cumsum(shares, axis=1)[:, :-1]
+        return cumulative(shares)[:, :-1]
 
     def _each(self, name: str) -> np.ndarray:
         return np.array([getattr(behavior, name) for behavior in self.settings.all().values()], float)

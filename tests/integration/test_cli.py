@@ -1,0 +1,137 @@
+"""The command as a person meets it: output, exit codes, no traceback for a mistake of theirs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from typer.testing import CliRunner, Result
+
+from simtom_pipeline.cli import app
+
+SIMTOM = [sys.executable, "-c", "from simtom_pipeline.cli import main; main()"]
+SMALL = ["--set", "volume.base_daily_volume=100", "--set", "bnpl.population.initial_customers=300"]
+
+
+def simtom(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_a_run_through_the_real_command_lands_checks_and_leaves_history(home: Path) -> None:
+    """In a process of its own, with SQLite on disk, from an empty home."""
+    command = [*SIMTOM, "run", "baseline", "--to", "2024-01-12", *SMALL]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy())
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "baseline.transactions" in done.stdout
+    assert "FROM baseline.bnpl_records LIMIT 5;" in done.stdout
+    queries = [line for line in done.stdout.splitlines() if line.endswith(";")]
+    assert len(queries) == 3
+    with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
+        for query in queries:
+            assert connection.execute(query).fetchall(), query
+        days = connection.execute("SELECT count(DISTINCT day) FROM baseline.transactions").fetchall()
+        assert days == [(12,)]
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        (run,) = instance.get_runs()
+        assert run.status == dg.DagsterRunStatus.SUCCESS
+        landed = instance.get_materialized_partitions(dg.AssetKey(["baseline", "transactions"]))
+        assert landed == {f"2024-01-{n:02}" for n in range(1, 13)}
+    assert not instance.telemetry_enabled
+
+
+def test_a_failed_check_has_exit_code_one(home: Path) -> None:
+    """The same days, landed twice from different seeds: the days of the first run are not replayed."""
+    assert simtom("run", "baseline", "--to", "2024-01-04", *SMALL).exit_code == 0
+    again = simtom("run", "baseline", "--from", "2024-01-03", "--to", "2024-01-04", *SMALL, "--set", "seed=1")
+    assert again.exit_code == 1
+    assert "FAILED: baseline/transactions replay" in again.output
+
+
+def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(home: Path) -> None:
+    result = simtom("run", "baseline", "--from", "2024-06-01", "--to", "2024-06-03", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "cannot tell: baseline/transactions temporal_integrity" in result.output
+    assert "land every day from 2024-01-01 on" in result.output
+
+
+MISTAKES = {
+    "no such scenario": (["run", "basline"], "allowed: 'baseline'?"),
+    "no such file": (["check", "nowhere.yaml"], "nowhere.yaml: found no such file or directory"),
+    "a day that is none": (["run", "baseline", "--from", "2024-02-30"], "--from: found '2024-02-30'"),
+    "a day outside the clock": (
+        ["run", "baseline", "--to", "2025-01-01"],
+        "--to: found 2025-01-01; allowed: a day of baseline: 2024-01-01 to 2024-12-31",
+    ),
+    "an end before the start": (
+        ["run", "baseline", "--from", "2024-03-02", "--to", "2024-03-01"],
+        "--to: found 2024-03-01; allowed: a day on or after --from 2024-03-02",
+    ),
+    "an override without a value": (["run", "baseline", "--set", "seed"], "--set: found 'seed'; allowed: KEY=VALUE"),
+    "an override of nothing": (
+        ["run", "baseline", "--set", "volume.base=5"],
+        "override volume.base: volume.base: found the unknown key 'base'",
+    ),
+    "an override that is no YAML": (["run", "baseline", "--set", "seed=[1"], "--set seed:1: found a syntax error"),
+    "an unknown option": (["run", "baseline", "--form", "x"], "No such option"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_message_and_exit_code_two(mistake: str, home: Path) -> None:
+    arguments, message = MISTAKES[mistake]
+    result = simtom(*arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+    assert not (home / "simtom.duckdb").exists()
+
+
+def test_a_locked_database_is_said_at_once_with_its_holder(home: Path) -> None:
+    file = home / "held.duckdb"
+    program = (
+        f"import duckdb, sys; c = duckdb.connect({str(file)!r}); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        result = simtom("run", "baseline", "--to", "2024-01-02", "--database", str(file), *SMALL)
+    finally:
+        holder.communicate("")
+    assert result.exit_code == 2
+    assert f"PID {holder.pid}" in result.output or str(holder.pid) in result.output
+    assert "Nothing was changed" in result.output
+
+
+def test_a_table_of_another_contract_is_refused_and_keeps_its_rows(home: Path) -> None:
+    file = home / "old.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA baseline; CREATE TABLE baseline.transactions AS SELECT 1 AS old")
+    result = simtom("run", "baseline", "--to", "2024-01-02", "--database", str(file), *SMALL)
+    assert result.exit_code == 2
+    assert 'DROP SCHEMA "baseline" CASCADE' in result.output
+    with duckdb.connect(str(file)) as connection:
+        assert connection.execute("FROM baseline.transactions").fetchall() == [(1,)]
+
+
+def test_init_writes_a_scenario_that_works_and_overwrites_nothing(home: Path) -> None:
+    assert simtom("init").exit_code == 0
+    mine = home / "scenarios" / "my_scenario.yaml"
+    assert simtom("check", "my_scenario").exit_code == 0
+    mine.write_text(mine.read_text() + "# mine\n")
+    assert "kept" in simtom("init").output
+    assert mine.read_text().endswith("# mine\n")
+    assert "my_scenario" in simtom("scenarios").output
+
+
+def test_check_says_how_much_a_scenario_holds(home: Path) -> None:
+    result = simtom("check", "uniform_arrivals")
+    assert result.exit_code == 0
+    assert "366 days from 2024-01-01 to 2024-12-31, about 366,000 events" in " ".join(result.output.split())

@@ -1,0 +1,337 @@
+"""The Dagster room: partitions, single-run backfills, metadata, schedules, checks, the UI's GraphQL."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster import AssetPartitionStatus
+
+from simtom_pipeline import load_scenario
+from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
+from simtom_pipeline.assets.instance import prepare_instance
+from simtom_pipeline.assets.partitions import daily_partitions, range_tags
+from simtom_pipeline.scenarios.models import Scenario
+
+OVERRIDES = {
+    "volume.base_daily_volume": 80,
+    "bnpl.population.initial_customers": 200,
+    "clock.end": "2024-01-20",
+}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def definitions(scenario: Scenario, file: Path) -> dg.Definitions:
+    return dg.Definitions.merge(
+        dg.Definitions(resources=resources(str(file), LogProgress()), executor=dg.in_process_executor),
+        scenario_definitions(scenario, file),
+    )
+
+
+def materialize(
+    scenario: Scenario, file: Path, instance: dg.DagsterInstance, first: str, last: str, **options: Any
+) -> dg.ExecuteInProcessResult:
+    job = definitions(scenario, file).resolve_job_def(f"{scenario.name}_job")
+    return job.execute_in_process(
+        instance=instance, tags=range_tags(first, last), run_config=QUIET, **options
+    )
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    folder = tmp_path / "instance"
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder)) as one:
+        yield one
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return load_scenario("baseline", OVERRIDES)
+
+
+def key(*path: str) -> dg.AssetKey:
+    return dg.AssetKey(["baseline", *path])
+
+
+def counts(file: Path) -> dict[str, int]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT CAST(day AS VARCHAR), count(*) FROM baseline.transactions GROUP BY 1"
+        ).fetchall()
+    return dict(rows)
+
+
+def test_a_range_is_one_run_and_every_day_knows_its_rows(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.duckdb"
+    result = materialize(scenario, file, instance, "2024-01-03", "2024-01-09")
+    assert result.success
+    assert len(instance.get_runs()) == 1
+    records = instance.fetch_materializations(key("transactions"), limit=100).records
+    recorded = {
+        record.partition_key: record.asset_materialization.metadata["dagster/partition_row_count"].value  # type: ignore[union-attr]
+        for record in records
+    }
+    assert recorded == counts(file)
+    assert set(recorded) == {f"2024-01-0{n}" for n in range(3, 10)}
+    products = instance.get_latest_materialization_event(key("products"))
+    assert products is not None
+    assert products.asset_materialization.metadata["dagster/row_count"].value > 1000  # type: ignore[union-attr]
+
+
+def test_the_order_of_runs_leaves_the_same_tables(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """Backwards, overlapping, one day again: the file holds the same rows as after one run."""
+    straight, crooked = tmp_path / "straight.duckdb", tmp_path / "crooked.duckdb"
+    materialize(scenario, straight, instance, "2024-01-01", "2024-01-06")
+    for first, last in (("04", "06"), ("01", "03"), ("05", "05"), ("02", "04")):
+        materialize(scenario, crooked, instance, f"2024-01-{first}", f"2024-01-{last}")
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{straight}' AS a (READ_ONLY); ATTACH '{crooked}' AS b (READ_ONLY)")
+        for table in ("customers", "products", "devices", "payment_methods", "transactions"):
+            for one, other in (("a", "b"), ("b", "a")):
+                query = f"SELECT count(*) FROM (FROM {one}.baseline.{table} EXCEPT ALL FROM {other}.baseline.{table})"
+                assert connection.execute(query).fetchall() == [(0,)], table
+
+
+def test_one_partition_can_be_materialized_by_its_key(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    graphs = definitions(scenario, tmp_path / "x.duckdb")
+    result = graphs.resolve_job_def("baseline_job").execute_in_process(
+        instance=instance, partition_key="2024-01-05", run_config=QUIET
+    )
+    assert result.success
+    assert set(counts(tmp_path / "x.duckdb")) == {"2024-01-05"}
+
+
+def test_definitions_describe_tables_columns_and_lineage(scenario: Scenario, tmp_path: Path) -> None:
+    specs = {
+        spec.key: spec for spec in definitions(scenario, tmp_path / "simtom.duckdb").resolve_all_asset_specs()
+    }
+    transactions = specs[key("transactions")]
+    assert transactions.metadata["dagster/table_name"] == "simtom.baseline.transactions"
+    columns = {column.name: column for column in transactions.metadata["dagster/column_schema"].columns}
+    assert columns["amount"].type == "DECIMAL(10,2)"
+    assert columns["amount"].description == "price at the moment of sale [USD]"
+    lineage = transactions.metadata["dagster/column_lineage"].deps_by_column
+    assert lineage["customer_id"][0].asset_key == key("customers")
+    assert {dep.asset_key for dep in transactions.deps} == {
+        key(parent) for parent in ("customers", "products", "devices", "payment_methods")
+    }
+    truth = specs[key("truth", "daily_intensity")]
+    assert truth.metadata["dagster/table_name"] == "simtom.baseline_truth.daily_intensity"
+    assert specs[key("bnpl_records")].kinds == {"duckdb", "view"}
+
+
+def test_every_table_has_its_checks(scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    result = materialize(scenario, tmp_path / "x.duckdb", instance, "2024-01-01", "2024-01-20")
+    names: dict[str, set[str]] = {}
+    for evaluation in result.get_asset_check_evaluations():
+        names.setdefault("/".join(evaluation.asset_key.path[1:]), set()).add(evaluation.check_name)
+        assert evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN, evaluation
+    assert names["transactions"] == {
+        "primary_key", "day_boundaries", "temporal_integrity", "daily_volume", "hour_of_day",
+        "declared_shares", "replay",
+    }  # fmt: skip
+    for table in ("customers", "devices", "payment_methods"):
+        assert {"primary_key", "day_boundaries", "declared_shares", "replay"} <= names[table]
+    assert names["products"] == {"primary_key", "replay"}
+
+
+def test_a_spoilt_day_fails_its_check_and_a_rerun_mends_it(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.duckdb"
+    materialize(scenario, file, instance, "2024-01-01", "2024-01-06")
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("UPDATE baseline.transactions SET amount = amount + 0.01 WHERE day = '2024-01-06'")
+    check = dg.AssetCheckKey(key("transactions"), "replay")
+    graphs = definitions(scenario, file)
+    job = dg.define_asset_job("only_replay", selection=dg.AssetSelection.checks(check))
+    only = dg.Definitions.merge(graphs, dg.Definitions(jobs=[job])).resolve_job_def("only_replay")
+    (spoilt,) = only.execute_in_process(
+        instance=instance, run_config=QUIET, raise_on_error=False
+    ).get_asset_check_evaluations()
+    assert not spoilt.passed
+    assert spoilt.severity == dg.AssetCheckSeverity.ERROR
+    mended = materialize(scenario, file, instance, "2024-01-06", "2024-01-06")
+    (result,) = [
+        e for e in mended.get_asset_check_evaluations() if e.check_name == "replay" and e.asset_key == key("transactions")
+    ]  # fmt: skip
+    assert result.passed
+
+
+@pytest.mark.parametrize(("start", "end"), [("2024-01-01", "2024-12-31"), ("2033-02-01", "2033-03-31"),
+                                            ("1999-12-30", "2000-01-02")])  # fmt: skip
+def test_every_simulated_day_is_a_partition_whatever_day_it_is_today(start: str, end: str) -> None:
+    scenario = load_scenario("baseline", {"clock.start": start, "clock.end": end})
+    days = [day.isoformat() for day in scenario.clock.days()]
+    assert daily_partitions(scenario).get_partition_keys() == days
+
+
+def evaluate_schedule(
+    scenario: Scenario, file: Path, instance: dg.DagsterInstance
+) -> dg.ScheduleEvaluationContext:
+    graphs = definitions(scenario, file)
+    schedule = graphs.resolve_schedule_def("baseline_missing_days")
+    with dg.build_schedule_context(instance=instance, repository_def=graphs.get_repository_def()) as context:
+        return schedule.evaluate_tick(context)  # type: ignore[return-value]
+
+
+def test_the_schedule_requests_what_is_missing_or_failed_as_one_range(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "x.duckdb"
+
+    def requested() -> dict[str, str] | None:
+        tick = evaluate_schedule(scenario, file, instance)
+        if not tick.run_requests:  # type: ignore[attr-defined]
+            return None
+        (request,) = tick.run_requests  # type: ignore[attr-defined]
+        return {k: v for k, v in request.tags.items() if "range" in k}
+
+    assert requested() == range_tags("2024-01-01", "2024-01-20")
+    materialize(scenario, file, instance, "2024-01-01", "2024-01-10")
+    materialize(scenario, file, instance, "2024-01-14", "2024-01-20")
+    assert requested() == range_tags("2024-01-11", "2024-01-13")
+
+    from simtom_pipeline.assets import factory
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(factory, "land_history", fails)
+        failed = materialize(scenario, file, instance, "2024-01-15", "2024-01-16", raise_on_error=False)
+    assert not failed.success
+    status = instance.get_status_by_partition(
+        key("transactions"), ["2024-01-15", "2024-01-17"], daily_partitions(scenario)
+    )
+    assert status == {
+        "2024-01-15": AssetPartitionStatus.FAILED,
+        "2024-01-17": AssetPartitionStatus.MATERIALIZED,
+    }
+    assert requested() == range_tags("2024-01-11", "2024-01-16")
+    materialize(scenario, file, instance, "2024-01-11", "2024-01-16")
+    assert requested() is None
+    assert sum(counts(file).values()) > 0
+    assert len(counts(file)) == 20
+
+
+def test_the_schedule_is_off_by_default_and_waits_for_a_run_under_way(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    graphs = definitions(scenario, tmp_path / "x.duckdb")
+    schedule = graphs.resolve_schedule_def("baseline_missing_days")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    instance.create_run_for_job(graphs.resolve_job_def("baseline_job"), status=dg.DagsterRunStatus.STARTED)
+    tick = evaluate_schedule(scenario, tmp_path / "x.duckdb", instance)
+    assert "has not finished" in (tick.skip_message or "")  # type: ignore[attr-defined]
+
+
+def test_a_failing_landing_keeps_the_days_that_were_there(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "x.duckdb"
+    materialize(scenario, file, instance, "2024-01-01", "2024-01-05")
+    before = counts(file)
+    from simtom_pipeline import landing
+
+    original = landing._insert
+
+    def breaks(connection: Any, name: str, rows: Any) -> None:
+        if "transactions" in name:
+            raise OSError("the disk is full")
+        original(connection, name, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "_insert", breaks)
+        failed = materialize(scenario, file, instance, "2024-01-04", "2024-01-08", raise_on_error=False)
+    assert not failed.success
+    assert counts(file) == before
+
+
+def test_a_broken_scenario_is_left_out_of_the_code_location(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home / "scenarios").mkdir()
+    (home / "scenarios" / "broken.yaml").write_text("name: broken\nextends: baseline\nseed: x\n")
+    from simtom_pipeline.definitions import build
+
+    groups = {spec.group_name for spec in build().resolve_all_asset_specs()}
+    assert "baseline" in groups
+    assert "broken" not in groups
+    assert "scenario broken is left out" in caplog.text
+
+
+def test_the_instance_is_set_up_once_and_a_users_configuration_is_kept(home: Path) -> None:
+    folder = prepare_instance(home)
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n# mine\n")
+    assert prepare_instance(home) == folder
+    assert "# mine" in (folder / "dagster.yaml").read_text()
+
+
+GRAPHQL_ASSETS = "{ assetNodes { assetKey { path } groupName } }"
+
+
+def test_the_ui_serves_every_scenario_on_loopback(home: Path) -> None:
+    """`simtom ui` for real: webserver, daemon and code server, asked over GraphQL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-c",
+        "from simtom_pipeline.cli import main; main()",
+        "ui",
+        "--port",
+        str(port),
+    ]
+    log = home / "ui.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, stdout=output, stderr=output, start_new_session=True, env=os.environ.copy()
+        )
+    try:
+        nodes = _ask(port, GRAPHQL_ASSETS, server)["data"]["assetNodes"]
+        groups = {node["groupName"] for node in nodes}
+        assert {"baseline", "flash_sale", "holiday_season"} <= groups
+        assert f"http://127.0.0.1:{port}" in log.read_text()
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _ask(port: int, query: str, server: subprocess.Popen[bytes]) -> Any:
+    deadline = time.monotonic() + timedelta(seconds=90).total_seconds()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        data=json.dumps({"query": query}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                answer = json.loads(response.read())
+                if answer["data"]["assetNodes"]:
+                    return answer
+        except OSError:
+            pass
+        assert server.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server does not answer"
+        time.sleep(0.5)
