@@ -41,6 +41,8 @@ class ColumnType:
 
 
 def _decimal_from_cents(cents: np.ndarray, arrow_type: pa.DataType) -> pa.Array:
+    if len(cents) and np.abs(cents).max() >= 10**arrow_type.precision:
+        raise ValueError(f"an amount of money has more than {arrow_type.precision} digits")
     words = np.empty((len(cents), 2), np.int64)  # 128-bit little endian: low word, sign extension
     words[:, 0] = cents
     words[:, 1] = cents >> 63

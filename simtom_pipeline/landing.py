@@ -28,9 +28,9 @@ def connect(path: Path | str, read_only: bool = False) -> Iterator[duckdb.DuckDB
     ------
     LandingError : the file is locked by another process, or is not a DuckDB database.
     """
-    if not read_only:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
     with explained(path):
+        if not read_only:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(path), read_only=read_only)
     try:
         yield connection
@@ -43,12 +43,12 @@ def explained(path: Path | str) -> Iterator[None]:
     """Turns DuckDB's errors about the file itself into messages that say what to do."""
     try:
         yield
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.ConnectionException, OSError) as error:
         raise LandingError(_locked_or_broken(path, str(error))) from error
 
 
 def _locked_or_broken(path: Path | str, message: str) -> str:
-    if "lock" not in message:
+    if not re.search("Could not set lock|Conflicting lock", message):
         return f"{path} cannot be opened: {message.splitlines()[0]}. Name another file with --database."
     holder = re.search(r"Conflicting lock is held in (.*?) \(PID (\d+)\)", message)
     who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
@@ -95,10 +95,7 @@ def replace_days(
         for contract in contracts:
             name = table_name(scenario, contract)
             if contract.daily:
-                connection.execute(
-                    f"DELETE FROM {name} WHERE day BETWEEN ? AND ? AND list_contains(?, day)",
-                    [min(days), max(days), list(days)],
-                )
+                connection.execute(f"DELETE FROM {name} WHERE list_contains(?, day)", [list(days)])
             else:
                 connection.execute(f"DELETE FROM {name}")
             _insert(connection, name, tables[contract.name])

@@ -160,8 +160,12 @@ def hour_of_day(landed: Landed, contract: TableContract) -> Finding:
     if not any(dispersions):  # evenly spaced: an hour is never off by more than one event a day
         off = int((np.abs(counts - expected) > len(landed.days)).sum())
         return logical(off, "evenly spaced events fill each hour", rows)
-    if counts.sum() == 0 or expected.sum() == 0:
+    if expected.sum() == 0:
         return logical(int(counts.sum()), "no event is expected and none came")
+    if counts.sum() == 0:
+        return Finding(
+            Verdict.INCONCLUSIVE, f"no event where {expected.sum():.1f} are expected", {"n": 0}, rows
+        )
     if closed := int(counts[expected == 0].sum()):
         return logical(closed, "no event comes in an hour without intensity", rows)
     effect, p_value = compare_hours(counts, expected, float(np.mean(dispersions)))

@@ -122,7 +122,7 @@ class BaseGenerator(ABC):
 
         Raises
         ------
-        ValueError : the day is outside the scenario's clock.
+        ValueError : the day is outside the scenario's clock, or a table is not as its contract says.
         """
         clock = self.scenario.clock
         if not clock.start <= when <= clock.end:
@@ -131,6 +131,11 @@ class BaseGenerator(ABC):
             )
         drawn = {**self.draw_constants(), **self.draw_day(self.day(when))}
         drawn[DAILY_INTENSITY.name] = self._daily_intensity(when)
+        for contract in self.contracts():
+            if contract.daily and np.any(drawn[contract.name]["day"] != day_number(when)):
+                raise ValueError(
+                    f"generator {self.name}: table {contract.name} has rows of another day than {when}"
+                )
         return {contract.name: contract.table(drawn[contract.name]) for contract in self.contracts()}
 
     def constants(self) -> dict[str, pa.Table]:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from .shares import pearson_p
+
 LJUNG_BOX_LAGS = 7
+FEWEST_DAYS = 140
+"""Below, the Ljung-Box statistic is not yet chi-squared in its tail."""
 NEARLY_INDEPENDENT = 0.05
 
 
@@ -24,7 +28,7 @@ class VolumeTest:
     ratio : total count over total expectation.
     inner, outer : 90 % and 99.9 % interval of the ratio.
     fano : mean of (count - m)^2 / (f * m), one if the dispersion is right.
-    fano_p : two-sided p-value of that sum against chi-squared with D degrees of freedom.
+    fano_p : two-sided p-value of that mean, see `spread_p`.
     autocorrelation : lag-1 correlation of the standardised counts.
     autocorrelation_p : Ljung-Box p-value over `LJUNG_BOX_LAGS` lags (1 for few days).
     """
@@ -56,7 +60,8 @@ def compare_volume(
     total, mean = float(counts.sum()), float(expected.sum())
     total_variance = float(variance.sum()) * (1 + correlation) / (1 - correlation)
     judged = z if correlation <= NEARLY_INDEPENDENT else z[:0]
-    fano, fano_p = (float((judged**2).mean()), _chi2_two_sided(judged)) if len(judged) else (1.0, 1.0)
+    excess = excess_kurtosis(expected[random], dispersion[random])
+    fano, fano_p = (float((judged**2).mean()), spread_p(judged, excess)) if len(judged) else (1.0, 1.0)
     autocorrelation, autocorrelation_p = ljung_box(judged, LJUNG_BOX_LAGS)
     return VolumeTest(
         p_value=p_value,
@@ -96,15 +101,28 @@ def _ratio_interval(total: float, mean: float, variance: float, confidence: floa
     return (total - wider * (total - low)) / mean, (total + wider * (high - total)) / mean
 
 
-def _chi2_two_sided(z: np.ndarray) -> float:
-    statistic = float((z**2).sum())
-    return 2 * min(float(stats.chi2.cdf(statistic, len(z))), float(stats.chi2.sf(statistic, len(z))))
+def excess_kurtosis(mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """Of Poisson counts (1 / mean), or of the negative binomial with the same dispersion f.
+
+    With size r = mean / (f - 1) that is 6 / r + 1 / (f (f - 1) r).
+    """
+    return 6 * (dispersion - 1) / mean + 1 / (dispersion * mean)
+
+
+def spread_p(z: np.ndarray, excess: np.ndarray) -> float:
+    """Two-sided p-value of the sum of z^2, whose mean is D and whose variance sum(2 + excess).
+
+    A gamma law of these two moments; for normal z it is chi-squared with D degrees of freedom.
+    """
+    n, statistic, variance = len(z), float((z**2).sum()), float((2 + excess).sum())
+    law = stats.gamma(n**2 / variance, scale=variance / n)
+    return min(2 * min(float(law.cdf(statistic)), float(law.sf(statistic))), 1.0)
 
 
 def ljung_box(z: np.ndarray, lags: int) -> tuple[float, float]:
     """Lag-1 autocorrelation and the Ljung-Box p-value (Ljung & Box 1978); mean known to be zero."""
     n, power = len(z), float((z**2).sum())
-    if n <= 4 * lags or power == 0:
+    if n < FEWEST_DAYS or power == 0:
         return 0.0, 1.0
     r = np.array([float(z[k:] @ z[:-k]) / power for k in range(1, lags + 1)])
     statistic = n * (n + 2) * float((r**2 / (n - np.arange(1, lags + 1))).sum())
@@ -118,13 +136,12 @@ def compare_hours(counts: np.ndarray, expected: np.ndarray, dispersion: float) -
     arrivals that cluster over minutes is an upper bound within an hour.
     """
     n = counts.sum()
+    if n == 0:
+        return 0.0, 1.0
     shares = expected / expected.sum()
     total_variation = float(np.abs(counts / n - shares).sum() / 2)
     if counts[shares == 0].any():
         return total_variation, 0.0
     open_hours = shares > 0
-    if open_hours.sum() < 2:
-        return total_variation, 1.0
-    mean = n * shares[open_hours]
-    statistic = float(((counts[open_hours] - mean) ** 2 / mean).sum())
-    return total_variation, float(stats.chi2.sf(statistic / max(dispersion, 1.0), open_hours.sum() - 1))
+    p_value = pearson_p(counts[open_hours], n * shares[open_hours], max(dispersion, 1.0))
+    return total_variation, p_value

@@ -39,17 +39,30 @@ def compare_shares(counts: Mapping[str, int], shares: Mapping[str, float]) -> Sh
     impossible = int(observed[declared == 0].sum())
     if impossible:
         return ShareTest(n, total_variation, 0.0, impossible)
-    observed, expected = _pool_rare(observed[declared > 0], n * declared[declared > 0])
+    possible = declared > 0
+    return ShareTest(n, total_variation, pearson_p(observed[possible], n * declared[possible]), 0)
+
+
+def pearson_p(observed: np.ndarray, expected: np.ndarray, dispersion: float = 1.0) -> float:
+    """P-value of Pearson's chi-squared statistic over k cells, rare ones pooled; shapes (k,).
+
+    Counts that cluster have `dispersion` times the variance: the statistic is divided by it.
+    """
+    observed, expected = _pool_rare(observed, expected, SMALLEST_EXPECTED * dispersion)
     if len(expected) < 2:
-        return ShareTest(n, total_variation, 1.0, 0)
+        return 1.0
     statistic = float(((observed - expected) ** 2 / expected).sum())
-    return ShareTest(n, total_variation, float(stats.chi2.sf(statistic, len(expected) - 1)), 0)
+    return float(stats.chi2.sf(statistic / dispersion, len(expected) - 1))
 
 
-def _pool_rare(observed: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rare = expected < SMALLEST_EXPECTED
-    if not rare.any():
+def _pool_rare(observed: np.ndarray, expected: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Put the rarest cells together until what they expect is `smallest` at least."""
+    order = np.argsort(expected)
+    observed, expected = observed[order], expected[order]
+    if expected[0] >= smallest:
         return observed, expected
-    pooled_observed = np.append(observed[~rare], observed[rare].sum())
-    pooled_expected = np.append(expected[~rare], expected[rare].sum())
-    return pooled_observed, pooled_expected
+    enough = max(int((expected < smallest).sum()), int(np.searchsorted(np.cumsum(expected), smallest)) + 1)
+    return (
+        np.append(observed[enough:], observed[:enough].sum()),
+        np.append(expected[enough:], expected[:enough].sum()),
+    )

@@ -407,7 +407,7 @@ SPOILED: dict[str, Callable[[Tables], Tables]] = {
     "a table is missing": lambda tables: {n: t for n, t in tables.items() if n != "risks"},
     "a column is missing": with_risks(lambda t: t.drop_columns(["risk"])),
     "a column is unknown": with_risks(lambda t: t.append_column("more", t["risk"])),
-    "a value is no number": with_risks(put("risk", [0.5, "high", "low"][1:] * 3)),
+    "a value is no number": with_risks(put("risk", ["high", "low"] * 3)),
     "a value is null": with_risks(put("risk", [0.1, None, 0.2] * 2)),
     "an enum has no such value": lambda t: t | {"colors": put("color", ["red", "mauve"] * 2)(t["colors"])},
     "it is interrupted": lambda tables: Interrupted(tables, KeyboardInterrupt()),
@@ -644,7 +644,7 @@ def killed_while_landing(file: Path, table: str, moment: str, rows: int) -> None
 
 @pytest.mark.parametrize(
     ("table", "moment", "rows"),
-    [("events", "before", 3), ("risks", "while", 3), ("risks", "before", 70_000), ("colors", "while", 3)],
+    [("risks", "while", 3), ("risks", "before", 70_000), ("colors", "while", 3)],
 )
 def test_a_process_killed_while_landing_leaves_the_old_days(
     file: Path, table: str, moment: str, rows: int

@@ -1,0 +1,64 @@
+"""The README is true: its queries give its output, its template and its error message are the real ones."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from simtom_pipeline import ScenarioError, load_scenario
+from simtom_pipeline.assets.history import land_history
+from simtom_pipeline.landing import connect
+from simtom_pipeline.simulation import registry
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```\n```\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The whole baseline, landed as the assets land it."""
+    file = tmp_path_factory.mktemp("year") / "simtom.duckdb"
+    scenario = load_scenario("baseline")
+    generator = registry().generator("bnpl")
+    land_history(scenario, generator, scenario.clock.days(), lambda: connect(file), lambda days: None)
+    with connect(file, read_only=True) as connection:
+        yield connection
+
+
+def test_there_are_three_queries_with_their_output() -> None:
+    assert len(QUERIES) == 3
+
+
+@pytest.mark.parametrize("number", range(len(QUERIES)))
+def test_a_query_of_the_readme_gives_its_output(number: int, year: duckdb.DuckDBPyConnection) -> None:
+    query, expected = QUERIES[number]
+    found = [line.rstrip() for line in str(year.sql(query)).rstrip().split("\n")]
+    assert found == expected.rstrip().split("\n")
+
+
+def test_the_row_counts_of_the_readme_are_those_of_the_baseline(year: duckdb.DuckDBPyConnection) -> None:
+    stated = re.findall(r"^ (baseline\w*\.\w+) +([\d,]+)", README, re.MULTILINE)
+    assert len(stated) == 6
+    for table, count in stated:
+        assert f"{year.sql(f'SELECT count(*) FROM {table}').fetchall()[0][0]:,}" == count, table
+
+
+def test_the_template_of_the_readme_is_the_one_that_init_writes() -> None:
+    template = (ROOT / "simtom_pipeline" / "scenarios" / "template.yaml").read_text()
+    assert f"```yaml\n{template}```" in README
+
+
+def test_the_mistake_of_the_readme_is_answered_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(
+        "name: mine\nextends: baseline\nclock:\n  end: 2023-12-31\nvolume:\n  base_daily_volme: 500\n"
+        "arrivals:\n  peak_hours: [12, 24]\n"
+    )
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("mine.yaml")
+    assert f"$ simtom check mine.yaml\n{raised.value}\n" in README
