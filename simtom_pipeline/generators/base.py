@@ -131,12 +131,13 @@ class BaseGenerator(ABC):
             )
         drawn = {**self.draw_constants(), **self.draw_day(self.day(when))}
         drawn[DAILY_INTENSITY.name] = self._daily_intensity(when)
+        tables = {contract.name: contract.table(drawn[contract.name]) for contract in self.contracts()}
         for contract in self.contracts():
             if contract.daily and np.any(drawn[contract.name]["day"] != day_number(when)):
                 raise ValueError(
                     f"generator {self.name}: table {contract.name} has rows of another day than {when}"
                 )
-        return {contract.name: contract.table(drawn[contract.name]) for contract in self.contracts()}
+        return tables
 
     def constants(self) -> dict[str, pa.Table]:
         """The tables that do not depend on the day."""

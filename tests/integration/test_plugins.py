@@ -144,3 +144,10 @@ def test_a_plugins_columns_must_be_those_of_its_contract(visits: Path) -> None:
         ValueError, match=r"table page_views: columns missing \['page'\], not in the contract"
     ):
         simulate_day(load_scenario("visits"), date(2024, 1, 1))
+
+
+def test_a_plugins_rows_must_be_of_their_day(visits: Path) -> None:
+    path = visits / "generators" / "page_views.py"
+    path.write_text(path.read_text().replace("day.filled(n)", "day.filled(n) + 1"))
+    with pytest.raises(ValueError, match="table page_views has rows of another day than 2024-01-01"):
+        simulate_day(load_scenario("visits"), date(2024, 1, 1))
