@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -99,6 +100,7 @@ class BaseGenerator(ABC):
         self.settings: Any = scenario.settings
         self.streams = RandomStreams(scenario.seed)
         self.arrivals = arrival_process(scenario)
+        self._times = lru_cache(maxsize=2)(self.arrivals.times)
 
     @abstractmethod
     def draw_day(self, day: Day) -> Mapping[str, Columns]:
@@ -146,7 +148,7 @@ class BaseGenerator(ABC):
 
     def day(self, when: date) -> Day:
         """The arrivals of a day."""
-        seconds = self.arrivals.times(when)
+        seconds = self._times(when)
         since_midnight = np.minimum((seconds * 1e6).astype(np.int64), MICROSECONDS_PER_DAY - 1)
         index = (when - self.scenario.clock.start).days
         return Day(when, index, day_number(when) * MICROSECONDS_PER_DAY + since_midnight)
