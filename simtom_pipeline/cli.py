@@ -171,6 +171,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     out.print(f"Dagster on http://127.0.0.1:{port}, history in {folder}. Ctrl-C ends it.", soft_wrap=True)
     out.file.flush()
     os.environ["SIMTOM_HOME"] = str(simtom_home())
+    # `dagster dev` recommends another command that wants a project of its own.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`")
     arguments = ["-m", "simtom_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *arguments])  # noqa: S606
 

@@ -139,17 +139,34 @@ class TableContract:
 
 
 @dataclass(frozen=True)
+class ViewColumn(Column):
+    """A column of a view: the SQL that yields it, and the (table, column) it comes from."""
+
+    expression: str = ""
+    source: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
 class ViewContract:
     """A view over the tables of one scenario, for analysts.
 
-    `sql` is a SELECT in which `{schema}` stands for the scenario's quoted schema.
+    `from_sql` is its FROM clause, in which `{schema}` stands for the scenario's quoted schema.
     """
 
     name: str
     row: str
-    sql: str
-    columns: tuple[Column, ...]
-    reads: tuple[str, ...]
+    columns: tuple[ViewColumn, ...]
+    from_sql: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the tables it reads."""
+        return tuple(dict.fromkeys(column.source[0] for column in self.columns))
+
+    def sql(self, schema: str) -> str:
+        """The SELECT, over the tables of a quoted schema."""
+        columns = ", ".join(f'{column.expression} AS "{column.name}"' for column in self.columns)
+        return f"SELECT {columns} {self.from_sql.format(schema=schema)}"
 
 
 @dataclass(frozen=True)

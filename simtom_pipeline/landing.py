@@ -213,7 +213,7 @@ def create_view(scenario: str, view: ViewContract) -> list[str]:
     """DDL of a view and its comments, a statement each."""
     name = quoted(scenario, view.name)
     return [
-        f"CREATE OR REPLACE VIEW {name} AS {view.sql.format(schema=quoted(scenario))}",
+        f"CREATE OR REPLACE VIEW {name} AS {view.sql(quoted(scenario))}",
         f"COMMENT ON VIEW {name} IS {_text(f'A row is {view.row}.')}",
         *_column_comments(name, view.columns),
     ]

@@ -25,23 +25,26 @@ def describe(scenario: Scenario, contract: TableContract | ViewContract, databas
 def column_schema(contract: TableContract | ViewContract) -> dg.TableSchema:
     """Names, SQL types and meanings of the columns."""
     keys = contract.primary_key if isinstance(contract, TableContract) else ()
-    only_key = len(keys) == 1
-    return dg.TableSchema([_column(c, unique=only_key and c.name in keys) for c in contract.columns])
+    # A view joins what has landed: a day whose customers have not landed yet has none to show.
+    nullable = isinstance(contract, ViewContract)
+    return dg.TableSchema([_column(c, nullable, unique=keys == (c.name,)) for c in contract.columns])
 
 
-def _column(column: Column, unique: bool) -> dg.TableColumn:
-    constraints = dg.TableColumnConstraints(nullable=False, unique=unique)
+def _column(column: Column, nullable: bool, unique: bool) -> dg.TableColumn:
+    constraints = dg.TableColumnConstraints(nullable=nullable, unique=unique)
     return dg.TableColumn(column.name, column.type.sql, column.comment, constraints)
 
 
 def lineage(scenario: Scenario, contract: TableContract | ViewContract) -> dg.TableColumnLineage:
-    """Which columns of other tables a column repeats: the keys it points to."""
+    """Which column of another table a column repeats: a view's source, the key that a key points to."""
     if isinstance(contract, ViewContract):
-        return dg.TableColumnLineage({})
+        sources = {column.name: column.source for column in contract.columns}
+    else:
+        sources = {key.column: (key.parent, key.column) for key in contract.foreign_keys}
     return dg.TableColumnLineage(
         {
-            key.column: [dg.TableColumnDep(dg.AssetKey([scenario.name, key.parent]), key.column)]
-            for key in contract.foreign_keys
+            column: [dg.TableColumnDep(dg.AssetKey([scenario.name, table]), source)]
+            for column, (table, source) in sources.items()
         }
     )
 

@@ -135,7 +135,10 @@ def test_definitions_describe_tables_columns_and_lineage(scenario: Scenario, tmp
     }
     truth = specs[key("truth", "daily_intensity")]
     assert truth.metadata["dagster/table_name"] == "simtom.baseline_truth.daily_intensity"
-    assert specs[key("bnpl_records")].kinds == {"duckdb", "view"}
+    records = specs[key("bnpl_records")]
+    assert records.kinds == {"duckdb", "view"}
+    (source,) = records.metadata["dagster/column_lineage"].deps_by_column["customer_state"]
+    assert (source.asset_key, source.column_name) == (key("customers"), "state")
 
 
 def test_every_table_has_its_checks(scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path) -> None:

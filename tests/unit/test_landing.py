@@ -32,6 +32,7 @@ from simtom_pipeline.contracts import (
     TIMESTAMP,
     Column,
     TableContract,
+    ViewColumn,
     ViewContract,
     enum,
 )
@@ -79,9 +80,11 @@ CONTRACTS = (EVENTS, RISKS, COLORS_SOLD)
 RED = ViewContract(
     name="red_events",
     row="a red event, if it's one",
-    sql="SELECT event_id, amount FROM {schema}.events WHERE color = 'red'",
-    columns=(Column("event_id", BIGINT, "the event's key"), Column("amount", MONEY, "worth", "USD")),
-    reads=("events",),
+    from_sql="FROM {schema}.events WHERE color = 'red'",
+    columns=(
+        ViewColumn("event_id", BIGINT, "the event's key", "", "event_id", ("events", "event_id")),
+        ViewColumn("amount", MONEY, "worth", "USD", "amount", ("events", "amount")),
+    ),
 )
 
 Tables = dict[str, pa.Table]

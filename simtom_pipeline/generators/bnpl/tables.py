@@ -13,6 +13,7 @@ from ...contracts import (
     Column,
     ForeignKey,
     TableContract,
+    ViewColumn,
     ViewContract,
     enum,
 )
@@ -133,77 +134,89 @@ TRANSACTIONS = TableContract(
     ),
 )
 
-_RECORD_SQL = """
-SELECT
-  printf('txn_%08d', t.transaction_id) AS transaction_id,
-  printf('cust_%06d', t.customer_id) AS customer_id,
-  printf('prod_%06d', t.product_id) AS product_id,
-  printf('cust_%06d_device_%d', t.device_id // 10, t.device_id % 10) AS device_id,
-  printf('cust_%06d_pm_%d', t.payment_method_id // 10, t.payment_method_id % 10) AS payment_method_id,
-  t.amount, t.currency, t.status, t.risk_scenario, t.risk_score, t.risk_level,
-  t.installment_count, t.first_payment_amount, t.payment_frequency,
-  t.purchase_context, t.checkout_speed, t.cart_abandonment_count,
-  t.price_comparison_time, t.time_on_site_seconds, t.credit_utilization, t.economic_stress_factor,
-  t.customer_age_bracket, t.customer_tenure_days,
-  c.income_bracket AS customer_income_bracket,
-  c.credit_score_range AS customer_credit_score_range,
-  c.verification_level AS customer_verification_level,
-  c.address_stability AS customer_address_stability,
-  c.state AS customer_state,
-  p.product_category, p.product_subcategory, p.product_brand,
-  t.amount AS product_price, p.product_bnpl_eligible, p.product_risk_category,
-  d.device_type, d.device_os, t.device_is_trusted,
-  m.payment_provider, m.payment_type, m.payment_credit_limit,
-  strftime(t.event_time, '%Y-%m-%dT%H:%M:%S.%f') AS _timestamp,
-  t.transaction_id AS _record_id,
-  'bnpl' AS _generator
-FROM {schema}.transactions t
-LEFT JOIN {schema}.customers c USING (customer_id)
-LEFT JOIN {schema}.products p USING (product_id)
-LEFT JOIN {schema}.devices d USING (device_id)
-LEFT JOIN {schema}.payment_methods m USING (payment_method_id)
-"""
+_ALIASES = {
+    "t": TRANSACTIONS,
+    "c": CUSTOMERS,
+    "p": PRODUCTS,
+    "d": DEVICES,
+    "m": PAYMENT_METHODS,
+}
 
 
-def _described_in(table: TableContract, *names: str) -> tuple[Column, ...]:
-    by_name = {column.name: column for column in table.columns}
-    return tuple(by_name[name] for name in names)
+def _as_is(alias: str, *names: str, prefix: str = "") -> tuple[ViewColumn, ...]:
+    """Columns of a table, unchanged, under their own names or prefixed ones."""
+    table = _ALIASES[alias]
+    columns = {column.name: column for column in table.columns}
+    return tuple(
+        ViewColumn(
+            prefix + name,
+            columns[name].type,
+            columns[name].meaning,
+            columns[name].unit,
+            expression=f"{alias}.{name}",
+            source=(table.name, name),
+        )
+        for name in names
+    )
 
 
-def _customer(name: str) -> Column:
-    (column,) = _described_in(CUSTOMERS, name)
-    return Column(f"customer_{name}", column.type, column.meaning, column.unit)
+def _text(name: str, source: str, expression: str, meaning: str) -> ViewColumn:
+    return ViewColumn(name, TEXT, meaning, expression=expression, source=("transactions", source))
+
+
+def _numbered(name: str, key: str, kind: str) -> ViewColumn:
+    """An identifier such as cust_000001_device_1."""
+    pattern = f"printf('cust_%06d_{kind}_%d', t.{key} // 10, t.{key} % 10)"
+    return _text(name, key, pattern, f"the customer's identifier, _{kind}_ and its number")
 
 
 BNPL_RECORDS = ViewContract(
     name="bnpl_records",
     row="one purchase as a flat record, with text identifiers",
-    reads=("transactions", "customers", "products", "devices", "payment_methods"),
-    sql=_RECORD_SQL,
+    from_sql="FROM {schema}.transactions t"
+    " LEFT JOIN {schema}.customers c USING (customer_id)"
+    " LEFT JOIN {schema}.products p USING (product_id)"
+    " LEFT JOIN {schema}.devices d USING (device_id)"
+    " LEFT JOIN {schema}.payment_methods m USING (payment_method_id)",
     columns=(
-        Column("transaction_id", TEXT, "txn_ and the key"),
-        Column("customer_id", TEXT, "cust_ and the key"),
-        Column("product_id", TEXT, "prod_ and the key"),
-        Column("device_id", TEXT, "the customer's identifier, _device_ and the device's number"),
-        Column("payment_method_id", TEXT, "the customer's identifier, _pm_ and the account's number"),
-        *_described_in(
-            TRANSACTIONS,
-            *("amount", "currency", "status", "risk_scenario", "risk_score", "risk_level"),
-            *("installment_count", "first_payment_amount", "payment_frequency"),
-            *("purchase_context", "checkout_speed", "cart_abandonment_count", "price_comparison_time"),
-            *("time_on_site_seconds", "credit_utilization", "economic_stress_factor"),
-            *("customer_age_bracket", "customer_tenure_days"),
+        _text("transaction_id", "transaction_id", "printf('txn_%08d', t.transaction_id)", "txn_ and the key"),
+        _text("customer_id", "customer_id", "printf('cust_%06d', t.customer_id)", "cust_ and the key"),
+        _text("product_id", "product_id", "printf('prod_%06d', t.product_id)", "prod_ and the key"),
+        _numbered("device_id", "device_id", "device"),
+        _numbered("payment_method_id", "payment_method_id", "pm"),
+        *_as_is("t", "amount", "currency", "status", "risk_scenario", "risk_score", "risk_level"),
+        *_as_is("t", "installment_count", "first_payment_amount", "payment_frequency"),
+        *_as_is("t", "purchase_context", "checkout_speed", "cart_abandonment_count"),
+        *_as_is("t", "price_comparison_time", "time_on_site_seconds", "credit_utilization"),
+        *_as_is("t", "economic_stress_factor", "customer_age_bracket", "customer_tenure_days"),
+        *_as_is("c", "income_bracket", "credit_score_range", "verification_level", prefix="customer_"),
+        *_as_is("c", "address_stability", "state", prefix="customer_"),
+        *_as_is("p", "product_category", "product_subcategory", "product_brand"),
+        ViewColumn(
+            "product_price",
+            MONEY,
+            "equals the amount",
+            "USD",
+            expression="t.amount",
+            source=("transactions", "amount"),
         ),
-        *(_customer(n) for n in ("income_bracket", "credit_score_range", "verification_level")),
-        *(_customer(n) for n in ("address_stability", "state")),
-        *_described_in(PRODUCTS, "product_category", "product_subcategory", "product_brand"),
-        Column("product_price", MONEY, "equals the amount", "USD"),
-        *_described_in(PRODUCTS, "product_bnpl_eligible", "product_risk_category"),
-        *_described_in(DEVICES, "device_type", "device_os"),
-        *_described_in(TRANSACTIONS, "device_is_trusted"),
-        *_described_in(PAYMENT_METHODS, "payment_provider", "payment_type", "payment_credit_limit"),
-        Column("_timestamp", TEXT, "event_time in ISO 8601"),
-        Column("_record_id", BIGINT, "running number, ascending in time (it has gaps between days)"),
-        Column("_generator", TEXT, "name of the generator"),
+        *_as_is("p", "product_bnpl_eligible", "product_risk_category"),
+        *_as_is("d", "device_type", "device_os"),
+        *_as_is("t", "device_is_trusted"),
+        *_as_is("m", "payment_provider", "payment_type", "payment_credit_limit"),
+        _text(
+            "_timestamp",
+            "event_time",
+            "strftime(t.event_time, '%Y-%m-%dT%H:%M:%S.%f')",
+            "event_time in ISO 8601",
+        ),
+        ViewColumn(
+            "_record_id",
+            BIGINT,
+            "running number, ascending in time (it has gaps between days)",
+            expression="t.transaction_id",
+            source=("transactions", "transaction_id"),
+        ),
+        _text("_generator", "transaction_id", "'bnpl'", "name of the generator"),
     ),
 )
