@@ -165,8 +165,9 @@ class ViewContract:
 
     def sql(self, schema: str) -> str:
         """The SELECT, over the tables of a quoted schema."""
-        columns = ", ".join(f'{column.expression} AS "{column.name}"' for column in self.columns)
-        return f"SELECT {columns} {self.from_sql.format(schema=schema)}"
+        names = ('"' + column.name.replace('"', '""') + '"' for column in self.columns)
+        columns = (f"{column.expression} AS {name}" for column, name in zip(self.columns, names, strict=True))
+        return f"SELECT {', '.join(columns)} {self.from_sql.format(schema=schema)}"
 
 
 @dataclass(frozen=True)

@@ -372,7 +372,11 @@ def test_names_that_need_quoting_are_quoted(database: Connection, awkward: str) 
     columns = (*RISKS.columns[:2], Column(awkward, DOUBLE, "a value"))
     contract = TableContract(awkward, "a row", columns, ("event_id",))
     table = contract.table({"event_id": np.array([1]), "day": np.array([19_723]), awkward: np.array([0.5])})
-    view = ViewContract("v", "a row", f"FROM {{schema}}.{landing.quoted(awkward)}", columns, (awkward,))
+    shown = tuple(
+        ViewColumn(c.name, c.type, c.meaning, expression=landing.quoted(c.name), source=(awkward, c.name))
+        for c in columns
+    )
+    view = ViewContract("v", "a row", shown, f"FROM {{schema}}.{landing.quoted(awkward)}")
     for _ in range(2):
         landing.replace_days(database, awkward, [contract], [view], [FIRST], {awkward: table})
     assert database.execute(f"FROM {landing.quoted(awkward, 'v')}").fetchall() == [(1, FIRST, 0.5)]
