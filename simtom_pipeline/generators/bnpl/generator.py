@@ -14,13 +14,8 @@ from ..random_streams import exponential
 from ..registry import register_generator
 from . import config
 from .catalog import draw_catalog
-from .entities import (
-    Customers,
-    Population,
-    customer_columns,
-    draw_customers,
-    slots_starting,
-)
+from .entities import Customers, customer_columns, draw_customers, slots_starting
+from .population import Population
 from .tables import BNPL_RECORDS, CUSTOMERS, DEVICES, PAYMENT_METHODS, PRODUCTS, TRANSACTIONS
 from .transactions import BehaviorTable, draw_transactions
 
