@@ -68,6 +68,16 @@ def user_mistakes() -> Iterator[None]:
         fail(str(error))
 
 
+@contextmanager
+def unusable_files() -> Iterator[None]:
+    """A folder or file that cannot be used becomes its message and exit code 2."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        fail(f"{error.filename or simtom_home()}: {reason}. Set SIMTOM_HOME to a folder of yours.")
+
+
 def fail(message: str, code: int = WRONG_INPUT) -> NoReturn:
     """Print a message for the user and end."""
     err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
@@ -118,14 +128,15 @@ def init() -> None:
         templates / "template.yaml": home / "scenarios" / "my_scenario.yaml",
         templates / "scenario.schema.json": home / "scenario.schema.json",
     }
-    (home / "generators").mkdir(parents=True, exist_ok=True)
+    with unusable_files():
+        (home / "generators").mkdir(parents=True, exist_ok=True)
+        (home / "scenarios").mkdir(exist_ok=True)
     for source, target in wanted.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
-            out.print(f"kept     {target}", highlight=False, soft_wrap=True)
+            out.print(f"kept     {target}", markup=False, highlight=False, soft_wrap=True)
         else:
             shutil.copyfile(source, target)
-            out.print(f"created  {target}", highlight=False, soft_wrap=True)
+            out.print(f"created  {target}", markup=False, highlight=False, soft_wrap=True)
     out.print(
         "Edit my_scenario.yaml, then: simtom check my_scenario, simtom run my_scenario", highlight=False
     )
@@ -150,9 +161,11 @@ def run(
     from .assets.run import run_history
     from .landing import LandingError
 
+    if str(database).startswith((":memory:", "md:")):
+        fail(f"--database: found {str(database)!r}; allowed: a file")
     file = (database or default_database()).expanduser().resolve()
     try:
-        with _progress_bar(loaded.name, len(days)) as landed:
+        with unusable_files(), _progress_bar(loaded.name, len(days)) as landed:
             report = run_history(loaded, days, file, simtom_home(), landed)
     except LandingError as error:
         fail(str(error))
@@ -163,12 +176,14 @@ def run(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000) -> None:
     """Open Dagster on http://127.0.0.1:PORT with every scenario."""
     from .assets.instance import prepare_instance
 
-    folder = prepare_instance(simtom_home())
-    out.print(f"Dagster on http://127.0.0.1:{port}, history in {folder}. Ctrl-C ends it.", soft_wrap=True)
+    with unusable_files():
+        folder = prepare_instance(simtom_home())
+    message = f"Dagster on http://127.0.0.1:{port}, history in {folder}. Ctrl-C ends it."
+    out.print(message, markup=False, highlight=False, soft_wrap=True)
     out.file.flush()
     os.environ["SIMTOM_HOME"] = str(simtom_home())
     # `dagster dev` recommends another command that wants a project of its own.
@@ -181,7 +196,7 @@ def _overrides(settings: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        if not equals:
+        if not equals or not key.strip():
             problem = Problem(
                 Origin("--set"), "", repr(setting), "KEY=VALUE, as in volume.base_daily_volume=5000"
             )

@@ -64,6 +64,12 @@ def quoted(*parts: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
+def readable(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """The name as a person would write it: quoted only where it is a word of SQL."""
+    keyword = "SELECT 1 FROM duckdb_keywords() WHERE keyword_name = ? AND keyword_category <> 'unreserved'"
+    return quoted(name) if connection.execute(keyword, [name]).fetchall() else name
+
+
 def schema_of(scenario: str, contract: TableContract) -> str:
     """The schema a table lives in: `<scenario>`, or `<scenario>_truth`."""
     return f"{scenario}_truth" if contract.truth else scenario

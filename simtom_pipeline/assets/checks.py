@@ -260,7 +260,7 @@ def _applies(check: str, contract: TableContract, event_table: str) -> bool:
 
 
 def build_checks(
-    scenario: Scenario, generator: type[BaseGenerator], opened: Opened, pool: str
+    scenario: Scenario, generator: type[BaseGenerator], opened: Opened, pool: str | None
 ) -> dg.AssetChecksDefinition:
     """All checks of a scenario in one step that opens the database once."""
     shares = make_generator(scenario).declared_shares()

@@ -2,11 +2,21 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+COMMAND_TAG = "simtom/command"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 SHIPPED_CONFIGURATION = Path(__file__).with_name("dagster.yaml")
 
 
@@ -28,6 +38,35 @@ def prepare_instance(home: Path) -> Path:
                 instance.get_runs(limit=1)
             (folder / ".initialised").touch()
     return folder
+
+
+@contextmanager
+def command_run(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
+    """Tags for a run of the command `simtom run`; such runs of one home take turns.
+
+    The lock ends with the process, however it ends: a tagged run that nobody holds it for is dead.
+    """
+    with _command_lock():
+        _end_command_runs(instance)
+        yield {COMMAND_TAG: "run"}
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark as failed the command's runs whose process is gone; nothing else would ever end them."""
+    try:
+        with _command_lock(timeout_seconds=0):
+            _end_command_runs(instance)
+    except Timeout:
+        pass
+
+
+def _command_lock(timeout_seconds: float = -1) -> FileLock:
+    return FileLock(Path(os.environ["DAGSTER_HOME"]) / ".command", timeout=timeout_seconds)
+
+
+def _end_command_runs(instance: dg.DagsterInstance) -> None:
+    for run in instance.get_runs(dg.RunsFilter(tags={COMMAND_TAG: "run"}, statuses=UNFINISHED)):
+        instance.report_run_failed(run, "The process of `simtom run` ended before the run did.")
 
 
 def _keep_out_of_git(home: Path) -> None:

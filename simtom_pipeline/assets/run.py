@@ -13,7 +13,7 @@ from ..generators.base import BaseGenerator
 from ..scenarios.models import Scenario
 from ..simulation import registry, scenario_files
 from .factory import Progress, resources, scenario_definitions
-from .instance import prepare_instance
+from .instance import command_run, prepare_instance
 from .partitions import range_tags
 
 
@@ -58,6 +58,7 @@ def run_history(
     prepare_instance(home)
     result = _execute(scenario, days, file, progress)
     with landing.connect(file, read_only=True) as connection:
+        schema = landing.readable(connection, scenario.name)
         rows = {
             f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
                 connection, landing.schema_of(scenario.name, contract), contract.name
@@ -67,7 +68,7 @@ def run_history(
     return RunReport(
         rows=rows,
         checks=[_check_result(evaluation) for evaluation in result.get_asset_check_evaluations()],
-        queries=queries(scenario, generator),
+        queries=queries(schema, scenario.name, generator),
         known_to_dagster=scenario.name in scenario_files(),
     )
 
@@ -78,14 +79,15 @@ def _execute(
     logging.getLogger("dagster").setLevel(logging.ERROR)
     graphs = dg.Definitions.merge(
         dg.Definitions(resources=resources(str(file), progress), executor=dg.in_process_executor),
-        scenario_definitions(scenario, file),
+        # No pool: a killed process would keep its slot for ever. Runs of the command take turns by a lock.
+        scenario_definitions(scenario, file, pool=None),
     )
     job = graphs.resolve_job_def(f"{scenario.name}_job")
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, command_run(instance) as tags:
         try:
             return job.execute_in_process(
                 instance=instance,
-                tags=range_tags(days[0].isoformat(), days[-1].isoformat()),
+                tags=tags | range_tags(days[0].isoformat(), days[-1].isoformat()),
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         except landing.LandingError:
@@ -109,15 +111,15 @@ def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
     )
 
 
-def queries(scenario: Scenario, generator: type[BaseGenerator]) -> list[str]:
-    """Three queries to try."""
-    schema, events = scenario.name, generator.event_table
+def queries(schema: str, name: str, generator: type[BaseGenerator]) -> list[str]:
+    """Three queries to try, in the scenario's schema as SQL writes it."""
+    events = generator.event_table
     flat = generator.views[0].name if generator.views else events
     return [
         f"FROM {schema}.{flat} LIMIT 5;",
         f"SELECT date_trunc('month', event_time) AS month, count(*) AS events"
         f" FROM {schema}.{events} GROUP BY ALL ORDER BY ALL;",
         "SELECT i.day, round(i.expected_count) AS expected, count(*) AS landed"
-        f" FROM {schema}_truth.daily_intensity i JOIN {schema}.{events} USING (day)"
+        f" FROM {name}_truth.daily_intensity i JOIN {schema}.{events} USING (day)"
         " GROUP BY ALL ORDER BY landed DESC LIMIT 5;",
     ]

@@ -1,24 +1,21 @@
 """The job that materializes a scenario, and the schedule that catches up on what is missing."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import duckdb
 from dagster import AssetPartitionStatus
 
+from .. import landing
 from ..generators.base import BaseGenerator
 from ..scenarios.models import Scenario
+from .instance import UNFINISHED, end_dead_runs
 from .partitions import asset_key, range_tags
+from .questions import landed_days
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def history_job(scenario: Scenario) -> "UnresolvedAssetJobDefinition":
@@ -36,6 +33,7 @@ def missing_days_schedule(
     generator: type[BaseGenerator],
     job: "UnresolvedAssetJobDefinition",
     partitions: dg.DailyPartitionsDefinition,
+    database: Path,
 ) -> dg.ScheduleDefinition:
     """Every morning: one run over the shortest range that holds every missing or failed day."""
     daily = [asset_key(scenario, contract) for contract in generator.contracts() if contract.daily]
@@ -48,10 +46,12 @@ def missing_days_schedule(
         description="Requests the days that are missing or failed, as one run over a range.",
     )
     def missing_days(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        end_dead_runs(context.instance)
         unfinished = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=UNFINISHED), limit=1)
         if unfinished:
             return dg.SkipReason(f"run {unfinished[0].run_id} of {job.name} has not finished")
-        days = open_days(context.instance, daily, partitions)
+        landed = days_in(database, scenario)
+        days = open_days(context.instance, daily, partitions, landed)
         if not days:
             return dg.SkipReason(f"every day of {scenario.name} has landed")
         return dg.RunRequest(tags=range_tags(days[0], days[-1]))
@@ -60,9 +60,15 @@ def missing_days_schedule(
 
 
 def open_days(
-    instance: dg.DagsterInstance, keys: list[dg.AssetKey], partitions: dg.DailyPartitionsDefinition
+    instance: dg.DagsterInstance,
+    keys: list[dg.AssetKey],
+    partitions: dg.DailyPartitionsDefinition,
+    landed: set[str] | None,
 ) -> list[str]:
-    """Partitions, in order, that are not materialized in every one of the assets."""
+    """Partitions, in order, that are not materialized in every one of the assets, or not in the file.
+
+    `landed` is None where the file cannot be looked at.
+    """
     days = partitions.get_partition_keys()
     done = [
         {
@@ -72,4 +78,18 @@ def open_days(
         }
         for key in keys
     ]
-    return [day for day in days if not all(day in landed for landed in done)]
+    done += [] if landed is None else [landed]
+    return [day for day in days if not all(day in those for those in done)]
+
+
+def days_in(database: Path, scenario: Scenario) -> set[str] | None:
+    """Days of the scenario in the file; None if somebody is writing to it."""
+    if not database.exists():
+        return set()
+    try:
+        with landing.connect(database, read_only=True) as connection:
+            return {day.isoformat() for day in landed_days(connection, scenario.name)}
+    except landing.LandingError:
+        return None
+    except duckdb.CatalogException:
+        return set()

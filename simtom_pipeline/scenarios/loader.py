@@ -197,6 +197,9 @@ def _validate(document: Document, settings_models: SettingsModels) -> Scenario:
         try:
             model = settings_models(generator)
         except LookupError as error:
+            # Which key is a generator's section cannot be said of a generator that is not there.
+            unknown = [key for key, value in document.data.items() if isinstance(value, dict)]
+            problems = [p for p in problems if p.key_path not in set(unknown) - Scenario.own_keys]
             problems.append(
                 Problem(document.origin(("generator",)), "generator", describe(generator), error.args[0])
             )

@@ -110,7 +110,7 @@ class Clock(FrozenModel):
 
     start: SimulatedDay
     end: SimulatedDay
-    time_compression: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 1.0
+    time_compression: Annotated[float, Field(ge=1e-3, le=1e6, allow_inf_nan=False)] = 1.0
     epoch: Moment | None = None
 
     @model_validator(mode="after")
@@ -182,7 +182,7 @@ class Arrivals(FrozenModel):
     burst_intensity: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 2.0
     burst_minutes: Annotated[float, Field(ge=0.1, le=1440, allow_inf_nan=False)] = 30.0
     branching_ratio: Annotated[float, Field(ge=0, le=0.99, allow_inf_nan=False)] = 0.5
-    decay_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    decay_minutes: Annotated[float, Field(ge=0.001, allow_inf_nan=False)] = 10.0
     flash_sales: tuple[FlashSale, ...] = ()
 
     @model_validator(mode="after")

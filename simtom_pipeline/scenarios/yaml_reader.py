@@ -63,7 +63,7 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:null": lambda text: None,
     "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
     "tag:yaml.org,2002:int": _integer,
-    "tag:yaml.org,2002:float": lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
+    "tag:yaml.org,2002:float": lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan")),
     "tag:yaml.org,2002:str": str,
 }
 
@@ -159,6 +159,8 @@ def _refuse_dangerous(text: str, source: str) -> None:
                 raise _error(origin, "an anchor or alias", "values written out (use extends to share them)")
             if tag := getattr(event, "tag", None):
                 raise _error(origin, f"the tag {tag}", "plain values without tags")
+            if any("\ud800" <= letter <= "\udfff" for letter in getattr(event, "value", "")):
+                raise _error(origin, "half of a character (a lone surrogate)", "printable text")
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
@@ -171,9 +173,11 @@ def _refuse_dangerous(text: str, source: str) -> None:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         raise _error(Origin(source, line), _syntax(error, text, line), "valid YAML") from None
-    except yaml.YAMLError as error:
-        found = f"a character that YAML does not allow ({str(error).splitlines()[0]})"
-        raise _error(Origin(source), found, "printable text") from None
+    except yaml.reader.ReaderError as error:
+        found = f"a character that YAML does not allow (#x{error.character:04x})"
+        raise _error(
+            Origin(source, text[: error.position].count("\n") + 1), found, "printable text"
+        ) from None
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, line: int | None) -> str:

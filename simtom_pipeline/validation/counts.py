@@ -94,8 +94,8 @@ def garwood_interval(count: float, confidence: float) -> tuple[float, float]:
 
 def _ratio_interval(total: float, mean: float, variance: float, confidence: float) -> tuple[float, float]:
     """Interval of total / mean: Garwood's, widened around the total by the square root of the dispersion."""
-    if mean <= 0 or variance <= 0:
-        return (total / mean, total / mean) if mean > 0 else (1.0, 1.0)
+    if mean <= 0 or variance <= 0:  # nothing is left to chance: each day has been judged by itself
+        return 1.0, 1.0
     low, high = garwood_interval(total, confidence)
     wider = (variance / mean) ** 0.5
     return (total - wider * (total - low)) / mean, (total + wider * (high - total)) / mean

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -77,6 +78,9 @@ MISTAKES = {
         "override volume.base: volume.base: found the unknown key 'base'",
     ),
     "an override that is no YAML": (["run", "baseline", "--set", "seed=[1"], "--set seed:1: found a syntax error"),
+    "a database in memory": (["run", "baseline", "--database", ":memory:"], "allowed: a file"),
+    "an infinite volume": (["run", "baseline", "--set", "volume.base_daily_volume=.Inf"], "allowed: a finite number"),
+    "an impossible port": (["ui", "--port", "99999"], "65535"),
     "an unknown option": (["run", "baseline", "--form", "x"], "No such option"),
 }  # fmt: skip
 
@@ -135,3 +139,68 @@ def test_check_says_how_much_a_scenario_holds(home: Path) -> None:
     result = simtom("check", "uniform_arrivals")
     assert result.exit_code == 0
     assert "366 days from 2024-01-01 to 2024-12-31, about 366,000 events" in " ".join(result.output.split())
+
+
+def test_a_run_killed_in_the_middle_leaves_whole_days_and_the_next_one_lands_the_rest(home: Path) -> None:
+    """SIGKILL right after the first transaction: nothing waits for the dead, nothing is lost or doubled."""
+    file = home / "simtom.duckdb"
+    command = [*SIMTOM, "run", "baseline", "--to", "2024-03-20", *SMALL]
+    first = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy()
+    )
+    while first.poll() is None and days_in(file) == 0:
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    assert days_in(file) in (30, 60, 80)
+    second = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy(), timeout=120)
+    assert second.returncode == 0, second.stderr
+    assert days_in(file) == 80
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        statuses = [run.status for run in instance.get_runs()]
+    assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+
+
+def days_in(file: Path) -> int:
+    """Days that have landed, as far as the file can be looked at."""
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            return connection.execute("SELECT count(DISTINCT day) FROM baseline.transactions").fetchall()[0][
+                0
+            ]
+    except (duckdb.IOException, duckdb.CatalogException):
+        return 0
+
+
+def test_two_runs_at_once_take_turns(home: Path) -> None:
+    def start(first: str, last: str) -> subprocess.Popen[str]:
+        command = [*SIMTOM, "run", "baseline", "--from", first, "--to", last, *SMALL]
+        pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, env=os.environ.copy(), text=True, **pipes)
+
+    runs = [start("2024-01-01", "2024-01-08"), start("2024-01-05", "2024-01-12")]
+    for run in runs:
+        _, errors = run.communicate(timeout=120)
+        assert run.returncode == 0, errors
+    assert days_in(home / "simtom.duckdb") == 12
+
+
+def test_a_home_that_cannot_be_used_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path / "file"))
+    database = ["--database", str(tmp_path / "ok.duckdb")]
+    for arguments in (["init"], ["ui"], ["run", "baseline", "--to", "2024-01-02", *database, *SMALL]):
+        result = simtom(*arguments)
+        assert result.exit_code == 2, arguments
+        assert "Set SIMTOM_HOME to a folder of yours" in " ".join(result.output.split())
+
+
+def test_a_scenario_named_like_a_word_of_sql_can_be_queried_as_the_summary_says(home: Path) -> None:
+    (home / "select.yaml").write_text("name: select\nextends: baseline\n")
+    result = simtom("run", str(home / "select.yaml"), "--to", "2024-01-02", *SMALL)
+    assert result.exit_code == 0, result.output
+    queries = [line for line in result.output.splitlines() if line.endswith(";")]
+    with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
+        assert all(connection.execute(query).fetchall() for query in queries)

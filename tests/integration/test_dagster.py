@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,10 @@ def key(*path: str) -> dg.AssetKey:
     return dg.AssetKey(["baseline", *path])
 
 
-def counts(file: Path) -> dict[str, int]:
+def counts(file: Path, schema: str = "baseline") -> dict[str, int]:
     with duckdb.connect(str(file), read_only=True) as connection:
         rows = connection.execute(
-            "SELECT CAST(day AS VARCHAR), count(*) FROM baseline.transactions GROUP BY 1"
+            f"SELECT CAST(day AS VARCHAR), count(*) FROM {schema}.transactions GROUP BY 1"
         ).fetchall()
     return dict(rows)
 
@@ -201,6 +201,8 @@ def test_the_schedule_requests_what_is_missing_or_failed_as_one_range(
 ) -> None:
     file = tmp_path / "x.duckdb"
 
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+
     def requested() -> dict[str, str] | None:
         tick = evaluate_schedule(scenario, file, instance)
         if not tick.run_requests:  # type: ignore[attr-defined]
@@ -237,8 +239,9 @@ def test_the_schedule_requests_what_is_missing_or_failed_as_one_range(
 
 
 def test_the_schedule_is_off_by_default_and_waits_for_a_run_under_way(
-    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     graphs = definitions(scenario, tmp_path / "x.duckdb")
     schedule = graphs.resolve_schedule_def("baseline_missing_days")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
@@ -290,10 +293,19 @@ def test_the_instance_is_set_up_once_and_a_users_configuration_is_kept(home: Pat
 
 
 GRAPHQL_ASSETS = "{ assetNodes { assetKey { path } groupName } }"
+LAUNCH = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+STATUS = "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
 
 
-def test_the_ui_serves_every_scenario_on_loopback(home: Path) -> None:
-    """`simtom ui` for real: webserver, daemon and code server, asked over GraphQL."""
+def test_the_ui_serves_every_scenario_and_backfills_a_range_in_one_run(home: Path) -> None:
+    """`simtom ui` for real: webserver, daemon and code server, asked over GraphQL as the UI asks.
+
+    With hash seed 2 Dagster would refuse the backfill of a step that may not be subset.
+    """
+    (home / "scenarios").mkdir()
+    text = "name: tiny\nextends: baseline\nclock: {end: 2024-01-20}\nvolume: {base_daily_volume: 80}\n"
+    (home / "scenarios" / "tiny.yaml").write_text(text)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -308,10 +320,28 @@ def test_the_ui_serves_every_scenario_on_loopback(home: Path) -> None:
     log = home / "ui.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, env=os.environ.copy()
+            command,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env={**os.environ, "PYTHONHASHSEED": "2"},
         )
     try:
-        nodes = _ask(port, GRAPHQL_ASSETS, server)["data"]["assetNodes"]
+        nodes = _ask(port, GRAPHQL_ASSETS, server)["assetNodes"]
+        keys = [node["assetKey"] for node in nodes if node["groupName"] == "tiny"]
+        assert len(keys) == 7
+        days = [f"2024-01-{n:02}" for n in range(3, 13)]
+        launched = _ask(port, LAUNCH, server, {"p": {"assetSelection": keys, "partitionNames": days}})
+        assert launched["launchPartitionBackfill"]["__typename"] == "LaunchBackfillSuccess", launched
+        _wait_for_backfill(port, server, launched["launchPartitionBackfill"]["backfillId"])
+        assert set(counts(home / "simtom.duckdb", "tiny")) == set(days)
+        with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+            landed = instance.get_materialized_partitions(dg.AssetKey(["tiny", "transactions"]))
+            runs = instance.get_runs()
+        transactions = dg.AssetKey(["tiny", "transactions"])
+        histories = [run for run in runs if transactions in (run.asset_selection or ())]
+        assert landed == set(days)
+        assert len(histories) == 1
         groups = {node["groupName"] for node in nodes}
         assert {"baseline", "flash_sale", "holiday_season"} <= groups
         assert f"http://127.0.0.1:{port}" in log.read_text()
@@ -320,21 +350,66 @@ def test_the_ui_serves_every_scenario_on_loopback(home: Path) -> None:
         server.wait()
 
 
-def _ask(port: int, query: str, server: subprocess.Popen[bytes]) -> Any:
-    deadline = time.monotonic() + timedelta(seconds=90).total_seconds()
+def _wait_for_backfill(port: int, server: subprocess.Popen[bytes], backfill_id: str) -> None:
+    deadline = time.monotonic() + 150
+    while time.monotonic() < deadline:
+        status = _ask(port, STATUS, server, {"id": backfill_id})["partitionBackfillOrError"]["status"]
+        if status == "COMPLETED_SUCCESS":
+            return
+        assert status in ("REQUESTED", "COMPLETED"), status
+        time.sleep(1)
+    raise AssertionError("the backfill does not end")
+
+
+def _ask(
+    port: int, query: str, server: subprocess.Popen[bytes], variables: dict[str, Any] | None = None
+) -> Any:
+    """The answer's data, once the server serves assets."""
+    deadline = time.monotonic() + 90
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
-        data=json.dumps({"query": query}).encode(),
+        data=json.dumps({"query": query, "variables": variables or {}}).encode(),
         headers={"Content-Type": "application/json"},
     )
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
-                answer = json.loads(response.read())
-                if answer["data"]["assetNodes"]:
-                    return answer
+            with urllib.request.urlopen(request, timeout=30) as response:
+                data = json.loads(response.read())["data"]
+                if data.get("assetNodes") != []:
+                    return data
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
         except OSError:
             pass
         assert server.poll() is None, "the server ended"
         assert time.monotonic() < deadline, "the server does not answer"
         time.sleep(0.5)
+
+
+def test_days_that_are_not_in_the_file_are_requested_whatever_dagster_remembers(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    file = tmp_path / "x.duckdb"
+    materialize(scenario, file, instance, "2024-01-01", "2024-01-20")
+    assert not evaluate_schedule(scenario, file, instance).run_requests  # type: ignore[attr-defined]
+    file.unlink()
+    (request,) = evaluate_schedule(scenario, file, instance).run_requests  # type: ignore[attr-defined]
+    assert range_tags("2024-01-01", "2024-01-20").items() <= request.tags.items()
+
+
+def test_one_selected_table_lands_whole_days(
+    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.duckdb"
+    job = definitions(scenario, file).resolve_job_def("baseline_job")
+    result = job.execute_in_process(
+        instance=instance,
+        tags=range_tags("2024-01-01", "2024-01-03"),
+        run_config=QUIET,
+        asset_selection=[key("customers")],
+    )
+    assert result.success
+    assert len(instance.get_materialized_partitions(key("customers"))) == 3
+    assert not instance.get_materialized_partitions(key("transactions"))
+    assert len(counts(file)) == 3

@@ -110,7 +110,7 @@ class Devices(FrozenModel):
 
     device_type: Shares[DeviceType] = equal_shares(DeviceType)
     device_os: OsShares = OsShares()
-    days_between_devices: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    days_between_devices: Annotated[float, Field(ge=1, le=100_000, allow_inf_nan=False)] | None = None
 
 
 class CreditLimit(FrozenModel):
@@ -138,7 +138,7 @@ class PaymentMethods(FrozenModel):
     """Accounts with a provider: one from signup on, more after exponential waits (null: never)."""
 
     payment_provider: Shares[PaymentProvider] = equal_shares(PaymentProvider)
-    days_between_accounts: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    days_between_accounts: Annotated[float, Field(ge=1, le=100_000, allow_inf_nan=False)] | None = None
     credit_limit: CreditLimit = CreditLimit()
 
 
