@@ -7,7 +7,6 @@ import pytest
 from simtom_pipeline import ScenarioError, load_scenario
 
 CHILD = "name: mine\nextends: baseline\n"
-BUILT_IN = Path(__file__).parents[2] / "simtom_pipeline" / "scenarios" / "builtin"
 SCENARIOS = "baseline, bursty, flash_sale, holiday_season, poisson_arrivals, self_exciting, uniform_arrivals"
 
 BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
@@ -39,14 +38,28 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     'no_rate': ('name: mine\nclock: {start: 2024-01-01, end: 2024-01-02}\nvolume: {}\n', ['mine.yaml:3: volume: found a mapping; allowed: exactly one of base_daily_volume and rate_per_second (neither given; null resets one)']),
     'nothing_but_a_name': ('name: mine\n', ['mine.yaml:1: clock: found nothing; allowed: a value, it is required', 'mine.yaml:1: volume: found nothing; allowed: a value, it is required']),
     'drifts_are_not_simulated_yet': (CHILD + 'drifts:\n  - {id: x}\n', ['mine.yaml:3: drifts: found a list of 1; allowed: an empty list: this version does not simulate them yet']),
-    'unknown_generator': (CHILD + 'generator: clicks\n', [f"{BUILT_IN}/baseline.yaml:55: bnpl: found the unknown key 'bnpl'; allowed: one of arrivals, checks, clock, description, drifts, extends, faults, generator, name, noise, seed, volume, clicks", "mine.yaml:3: generator: found 'clicks'; allowed: one of bnpl"]),
+    "unknown_generator": (
+        "name: mine\nextends: baseline\ngenerator: clicks\n",
+        ["mine.yaml:3: generator: found 'clicks'; allowed: one of bnpl"],
+    ),
     'unknown_arrival_pattern': (CHILD + 'arrivals:\n  arrival_pattern: posson\n', ["mine.yaml:4: arrivals.arrival_pattern: found 'posson'; allowed: 'uniform', 'poisson', 'nhpp', 'burst' or 'hawkes'"]),
     'unknown_event': (CHILD + 'volume:\n  events: {blackfriday: 3}\n', ["mine.yaml:4: volume.events.blackfriday: found 'blackfriday'; allowed: 'new_year_week', 'martin_luther_king_day', 'valentines_day', 'presidents_day', 'easter_sunday', 'mothers_day', 'memorial_day', 'fathers_day', 'juneteenth', 'independence_day', 'labor_day', 'columbus_day', 'halloween', 'veterans_day', 'thanksgiving', 'black_friday', 'thanksgiving_weekend', 'cyber_monday', 'cyber_week', 'christmas_shopping', 'christmas_eve', 'christmas_day' or 'day_after_christmas'"]),
     'nan': (CHILD + 'volume:\n  daily_noise: .nan\n', ['mine.yaml:4: volume.daily_noise: found nan; allowed: a finite number']),
     'inf': (CHILD + 'volume:\n  base_daily_volume: 1e999\n', ['mine.yaml:4: volume.base_daily_volume: found inf; allowed: a finite number']),
     'too_deep': (CHILD + 'bnpl: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n', ['mine.yaml:3: found more than 20 levels of nesting; allowed: a flatter file']),
     'two_documents': (CHILD + '---\nname: b\n', ['mine.yaml:3: found a second document; allowed: one document a file']),
-    'control_character': (CHILD + 'description: \x00\n', ['mine.yaml: found a character that YAML does not allow (unacceptable character #x0000: special characters are not allowed); allowed: printable text']),
+    "control_character": (
+        CHILD + "description: \x00\n",
+        ["mine.yaml:3: found a character that YAML does not allow (#x0000); allowed: printable text"],
+    ),
+    "half_a_character": (
+        CHILD + 'description: "\\ud800"\n',
+        ["mine.yaml:3: found half of a character (a lone surrogate); allowed: printable text"],
+    ),
+    "infinite_volume": (
+        CHILD + "volume:\n  base_daily_volume: .INF\n",
+        ["mine.yaml:4: volume.base_daily_volume: found inf; allowed: a finite number"],
+    ),
     'unclosed_brace': (CHILD + 'volume: {daily_noise: 0.1\n', ["mine.yaml:4: found a syntax error (expected ',' or '}', but got '<stream end>'); allowed: valid YAML"]),
     'impossible_moment': (CHILD + 'arrivals:\n  flash_sales:\n    - {start: noon, duration_minutes: 5, multiplier: 2}\n', ["mine.yaml:5: arrivals.flash_sales.0.start: found 'noon'; allowed: a moment such as 2024-11-29T18:00:00 (Invalid isoformat string: 'noon')"]),
     'flash_sale_without_duration': (CHILD + 'arrivals:\n  flash_sales:\n    - {start: 2024-03-01, multiplier: 2}\n', ['mine.yaml:5: arrivals.flash_sales.0.duration_minutes: found nothing; allowed: a value, it is required']),

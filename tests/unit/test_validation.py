@@ -407,7 +407,8 @@ def test_evenly_spaced_days_must_be_the_rounded_expectation() -> None:
 def test_where_nothing_is_left_to_chance_the_ratio_is_exact_and_spread_says_nothing() -> None:
     test = compare_volume(np.full(40, 210.0), np.full(40, 200.0), np.zeros(40))
     assert test.ratio == pytest.approx(1.05)
-    assert test.inner == test.outer == (test.ratio, test.ratio)
+    assert (test.p_value == 0).all()
+    assert test.inner == test.outer == (1.0, 1.0), "each day has been judged by itself"
     assert (test.fano_p, test.autocorrelation_p) == (1.0, 1.0)
 
 
