@@ -58,13 +58,16 @@ def empty_year() -> None:
     import dagster as dg
 
     from simtom_pipeline import load_scenario
-    from simtom_pipeline.assets.factory import scenario_definitions
+    from simtom_pipeline.assets.factory import resources, scenario_definitions
     from simtom_pipeline.assets.instance import prepare_instance
     from simtom_pipeline.assets.partitions import range_tags
     from simtom_pipeline.home import default_database, simtom_home
 
     scenario = load_scenario("baseline")
-    graphs = scenario_definitions(scenario, default_database())
+    graphs = dg.Definitions.merge(
+        dg.Definitions(resources=resources(str(default_database()), Silent())),
+        scenario_definitions(scenario, default_database()),
+    )
     specs = list(graphs.resolve_all_asset_specs())
     check_specs = [spec for checks in graphs.asset_checks or [] for spec in checks.check_specs]
 

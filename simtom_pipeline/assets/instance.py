@@ -46,7 +46,7 @@ def command_run(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
 
     The lock ends with the process, however it ends: a tagged run that nobody holds it for is dead.
     """
-    with _command_lock():
+    with _command_lock(instance):
         _end_command_runs(instance)
         yield {COMMAND_TAG: "run"}
 
@@ -54,14 +54,14 @@ def command_run(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
 def end_dead_runs(instance: dg.DagsterInstance) -> None:
     """Mark as failed the command's runs whose process is gone; nothing else would ever end them."""
     try:
-        with _command_lock(timeout_seconds=0):
+        with _command_lock(instance, timeout_seconds=0):
             _end_command_runs(instance)
     except Timeout:
         pass
 
 
-def _command_lock(timeout_seconds: float = -1) -> FileLock:
-    return FileLock(Path(os.environ["DAGSTER_HOME"]) / ".command", timeout=timeout_seconds)
+def _command_lock(instance: dg.DagsterInstance, timeout_seconds: float = -1) -> FileLock:
+    return FileLock(Path(instance.root_directory) / ".command", timeout=timeout_seconds)
 
 
 def _end_command_runs(instance: dg.DagsterInstance) -> None:

@@ -55,9 +55,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def kept_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def kept_instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """On disk, as a schedule needs it."""
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     folder = tmp_path / "instance"
     folder.mkdir()
     with dg.DagsterInstance.local_temp(str(folder)) as one:
@@ -417,3 +416,19 @@ def test_one_selected_table_lands_whole_days(
     assert len(instance.get_materialized_partitions(key("customers"))) == 3
     assert not instance.get_materialized_partitions(key("transactions"))
     assert len(counts(file)) == 3
+
+
+def test_a_dead_run_of_the_command_does_not_stop_the_schedule(
+    scenario: Scenario, kept_instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    graphs = definitions(scenario, tmp_path / "x.duckdb")
+    dead = kept_instance.create_run_for_job(
+        graphs.resolve_job_def("baseline_job"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"simtom/command": "run"},
+    )
+    tick = evaluate_schedule(scenario, tmp_path / "x.duckdb", kept_instance)
+    assert tick.run_requests  # type: ignore[attr-defined]
+    ended = kept_instance.get_run_by_id(dead.run_id)
+    assert ended is not None
+    assert ended.status == dg.DagsterRunStatus.FAILURE
