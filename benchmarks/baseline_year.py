@@ -68,7 +68,8 @@ def empty_year() -> None:
         dg.Definitions(resources=resources(str(default_database()), Silent())),
         scenario_definitions(scenario, default_database()),
     )
-    specs = list(graphs.resolve_all_asset_specs())
+    order = list(graphs.resolve_asset_graph().toposorted_asset_keys)
+    specs = sorted(graphs.resolve_all_asset_specs(), key=lambda spec: order.index(spec.key))
     check_specs = [spec for checks in graphs.asset_checks or [] for spec in checks.check_specs]
 
     def empty(name: str, own: list[dg.AssetSpec]) -> dg.AssetsDefinition:

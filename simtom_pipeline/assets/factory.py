@@ -16,7 +16,7 @@ from ..scenarios.models import Scenario
 from ..simulation import make_generator, registry
 from .checks import build_checks
 from .history import Connect, RowsPerDay, land_history
-from .metadata import spec
+from .metadata import parents_first, spec
 from .partitions import asset_key, daily_partitions
 from .schedule import history_job, missing_days_schedule
 
@@ -83,7 +83,7 @@ def _history(
     partitions: dg.DailyPartitionsDefinition,
     pool: str | None,
 ) -> dg.AssetsDefinition:
-    daily = [contract for contract in generator.contracts() if contract.daily]
+    daily = parents_first(contract for contract in generator.contracts() if contract.daily)
 
     @dg.multi_asset(
         name=f"{scenario.name}_history",
@@ -133,7 +133,7 @@ def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
 def _constants(
     scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
 ) -> Iterator[dg.AssetsDefinition]:
-    constant = [contract for contract in generator.contracts() if not contract.daily]
+    constant = parents_first(contract for contract in generator.contracts() if not contract.daily)
     if not constant:
         return
 

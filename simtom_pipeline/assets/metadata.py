@@ -1,5 +1,7 @@
 """What Dagster shows of a table: its columns, where they come from, what it is called."""
 
+from collections.abc import Iterable
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
@@ -54,6 +56,13 @@ def upstream(scenario: Scenario, contract: TableContract | ViewContract) -> list
     if isinstance(contract, ViewContract):
         return [dg.AssetKey([scenario.name, name]) for name in contract.reads]
     return [dg.AssetKey([scenario.name, key.parent]) for key in contract.foreign_keys]
+
+
+def parents_first(contracts: Iterable[TableContract]) -> list[TableContract]:
+    """In the order in which Dagster wants the tables of one step: what others point to comes first."""
+    by_name = {contract.name: contract for contract in contracts}
+    parents = {name: [key.parent for key in c.foreign_keys] for name, c in by_name.items()}
+    return [by_name[name] for name in TopologicalSorter(parents).static_order() if name in by_name]
 
 
 def spec(

@@ -151,3 +151,15 @@ def test_a_plugins_rows_must_be_of_their_day(visits: Path) -> None:
     path.write_text(path.read_text().replace("day.filled(n)", "day.filled(n) + 1"))
     with pytest.raises(ValueError, match="table page_views has rows of another day than 2024-01-01"):
         simulate_day(load_scenario("visits"), date(2024, 1, 1))
+
+
+def test_tables_may_be_declared_in_any_order(visits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster wants parents first; a generator's author need not know."""
+    from simtom_pipeline.generators.bnpl import BnplGenerator
+
+    monkeypatch.setattr(BnplGenerator, "tables", BnplGenerator.tables[::-1])
+    small = ["--set", "volume.base_daily_volume=50", "--set", "bnpl.population.initial_customers=100"]
+    result = CliRunner().invoke(
+        app, ["run", "baseline", "--to", "2024-01-02", *small], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output

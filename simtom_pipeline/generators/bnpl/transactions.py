@@ -113,22 +113,30 @@ def draw_transactions(
         ),
         "first_payment_amount": (amount + 2) // 4,
         "payment_frequency": np.zeros(n, np.int8),
-        "purchase_context": behaviors.context[scenario],
-        "checkout_speed": (uniform("checkout_speed")[:, None] >= behaviors.speed_below[scenario]).sum(axis=1),
-        "cart_abandonment_count": behaviors.abandonments(scenario, uniform("cart_abandonment")),
-        "price_comparison_time": behaviors.seconds(
-            "price_comparison_median_seconds",
-            scenario,
-            streams.normal("transaction.price_comparison", day.date, n),
-        ),
-        "time_on_site_seconds": behaviors.seconds(
-            "time_on_site_median_seconds", scenario, streams.normal("transaction.time_on_site", day.date, n)
-        ),
         "credit_utilization": np.round(np.minimum(amount / (limit * 100.0), 1.0), 4),
         "economic_stress_factor": np.full(n, stress),
         "customer_age_bracket": np.searchsorted(_AGE_FROM, age, side="right"),
         "customer_tenure_days": (time - buyer["signup_at"]) // MICROSECONDS_PER_DAY,
         "device_is_trusted": trusted,
+        **_at_the_checkout(streams, behaviors, day, scenario),
+    }
+
+
+def _at_the_checkout(
+    streams: RandomStreams, behaviors: BehaviorTable, day: Day, scenario: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What the buyer did on the way to the purchase, as its risk scenario has it; columns of shape (n,)."""
+    n = len(scenario)
+    speed = streams.uniform("transaction.checkout_speed", day.date, n)
+    abandonment = streams.uniform("transaction.cart_abandonment", day.date, n)
+    comparing = streams.normal("transaction.price_comparison", day.date, n)
+    browsing = streams.normal("transaction.time_on_site", day.date, n)
+    return {
+        "purchase_context": behaviors.context[scenario],
+        "checkout_speed": (speed[:, None] >= behaviors.speed_below[scenario]).sum(axis=1),
+        "cart_abandonment_count": behaviors.abandonments(scenario, abandonment),
+        "price_comparison_time": behaviors.seconds("price_comparison_median_seconds", scenario, comparing),
+        "time_on_site_seconds": behaviors.seconds("time_on_site_median_seconds", scenario, browsing),
     }
 
 
