@@ -94,7 +94,6 @@ def _history(
         # process, to backfill a step that may not be subset when its assets have several parents.
         can_subset=True,
         pool=pool,
-        op_tags={"scenario": scenario.name},
     )
     def history(
         context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
