@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,14 @@ class ColumnType:
         """Arrow array of the NumPy representation, shape (n,).
 
         Timestamps are int64 microseconds and dates int32 days since 1970-01-01; money is int64
-        cents; an ENUM is the integer code of its value; text is an object array.
+        cents; an ENUM is the integer code of its value; text is an object array. What a masked array
+        hides is NULL.
         """
         if isinstance(values, pa.Array):
             return values
+        if isinstance(values, np.ma.MaskedArray):
+            known = pa.array(~np.ma.getmaskarray(values))
+            return pc.if_else(known, self.array(values.data), pa.scalar(None, self.arrow))
         if self.values:
             codes = pa.array(values.astype(np.int8, copy=False))
             return pa.DictionaryArray.from_arrays(codes, pa.array(self.values, pa.string()))
@@ -75,6 +80,7 @@ class Column:
     type: ColumnType
     meaning: str
     unit: str = ""
+    nullable: bool = False
 
     @property
     def comment(self) -> str:
@@ -115,7 +121,7 @@ class TableContract:
     schema: pa.Schema = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        arrow = pa.schema([pa.field(c.name, c.type.arrow, nullable=False) for c in self.columns])
+        arrow = pa.schema([pa.field(c.name, c.type.arrow, nullable=c.nullable) for c in self.columns])
         object.__setattr__(self, "schema", arrow)
 
     @property
@@ -148,20 +154,32 @@ class ViewColumn(Column):
 
 @dataclass(frozen=True)
 class ViewContract:
-    """A view over the tables of one scenario, for analysts.
+    """A view over the tables of one scenario, for analysts; with a parameter, a table macro.
 
-    `from_sql` is its FROM clause, in which `{schema}` stands for the scenario's quoted schema.
+    `from_sql` is its FROM clause, in which `{schema}` stands for the scenario's quoted schema. A view
+    may read views that are declared before it.
     """
 
     name: str
     row: str
     columns: tuple[ViewColumn, ...]
     from_sql: str
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Names of the tables it reads."""
+        """Names of the tables and views it reads."""
         return tuple(dict.fromkeys(column.source[0] for column in self.columns))
+
+    @property
+    def call(self) -> str:
+        """Its name as a query writes it: with its parameters, if it has any."""
+        return f"{self.name}({', '.join(self.parameters)})" if self.parameters else self.name
 
     def sql(self, schema: str) -> str:
         """The SELECT, over the tables of a quoted schema."""
@@ -186,3 +204,44 @@ class DeclaredShares:
     shares: Mapping[Any, float]
     where: str = "true"
     label: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about a table that allows no exception.
+
+    Attributes
+    ----------
+    violations : SQL that yields one number, the rows that contradict it; `{schema}` stands for the
+        scenario's quoted schema.
+    """
+
+    name: str
+    table: str
+    meaning: str
+    violations: str
+
+
+@dataclass(frozen=True)
+class DeclaredOutcome:
+    """A yes-or-no outcome, drawn for each row of the event table with a known probability.
+
+    Attributes
+    ----------
+    table, column : where the outcome stands, by the key of the event table.
+    truth, probability : truth table and column of the probability it was drawn with.
+    rate : expected share of yes.
+    auc : area under the ROC curve of the probability over the population.
+    public : tables and views with a row an event whose columns were known before the outcome, and in which
+        column each holds the key of the event; no column may tell more than the probability.
+    not_public : columns of theirs that were not known: the outcome itself.
+    """
+
+    table: str
+    column: str
+    truth: str
+    probability: str
+    rate: float
+    auc: float
+    public: Mapping[str, str]
+    not_public: tuple[str, ...] = ()

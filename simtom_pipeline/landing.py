@@ -205,7 +205,9 @@ def _execute_all(connection: duckdb.DuckDBPyConnection, statements: Iterable[str
 def create_table(scenario: str, contract: TableContract) -> list[str]:
     """DDL of a table and its comments, a statement each."""
     name = table_name(scenario, contract)
-    columns = ",\n".join(f"  {quoted(c.name)} {c.type.sql} NOT NULL" for c in contract.columns)
+    columns = ",\n".join(
+        f"  {quoted(c.name)} {c.type.sql}{'' if c.nullable else ' NOT NULL'}" for c in contract.columns
+    )
     key = ", ".join(contract.primary_key)
     comment = f"A row is {contract.row}. Primary key: {key}."
     return [
@@ -216,8 +218,14 @@ def create_table(scenario: str, contract: TableContract) -> list[str]:
 
 
 def create_view(scenario: str, view: ViewContract) -> list[str]:
-    """DDL of a view and its comments, a statement each."""
+    """DDL of a view or table macro and its comments, a statement each."""
     name = quoted(scenario, view.name)
+    if view.parameters:
+        return [
+            f"CREATE OR REPLACE MACRO {name}({', '.join(view.parameters)}) AS TABLE"
+            f" {view.sql(quoted(scenario))}",
+            f"COMMENT ON MACRO TABLE {name} IS {_text(f'A row is {view.row}.')}",
+        ]
     return [
         f"CREATE OR REPLACE VIEW {name} AS {view.sql(quoted(scenario))}",
         f"COMMENT ON VIEW {name} IS {_text(f'A row is {view.row}.')}",

@@ -3,7 +3,7 @@
 Promise: importable, and usable, without Dagster or DuckDB.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from .generators.registry import Registry, discover
 from .home import simtom_home
 from .scenarios import loader
 from .scenarios.models import Scenario
-from .scenarios.problems import ScenarioError
+from .scenarios.problems import Refusal, ScenarioError
 
 
 def registry() -> Registry:
@@ -52,7 +52,12 @@ def load_scenario(name_or_path: str | Path, overrides: Mapping[str, Any] | None 
     ------
     ScenarioError : everything that is wrong, each with file, line, key path, found and allowed.
     """
-    return loader.load(name_or_path, overrides, registry().settings_model, simtom_home())
+    generators = registry()
+
+    def refused(scenario: Scenario) -> Sequence[Refusal]:
+        return generators.generator(scenario.generator).refused(scenario)
+
+    return loader.load(name_or_path, overrides, generators.settings_model, refused, simtom_home())
 
 
 def simulate_day(scenario: Scenario, day: date) -> dict[str, pa.Table]:

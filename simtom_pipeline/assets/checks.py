@@ -4,7 +4,7 @@ Each looks at everything that has landed, not only at the run's days, so that it
 holds. How a claim is decided is `validation`'s; what is asked of the database stands in `questions`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +16,7 @@ import numpy as np
 from dagster_duckdb import DuckDBResource
 
 from .. import landing
-from ..contracts import DeclaredShares, TableContract
+from ..contracts import DeclaredOutcome, DeclaredShares, TableContract
 from ..generators.base import BaseGenerator
 from ..scenarios.models import Scenario
 from ..simulation import make_generator
@@ -33,12 +33,16 @@ from ..validation.decisions import (
 )
 from ..validation.shares import compare_shares
 from . import questions as ask
+from .outcome_checks import OF_THE_OUTCOME, OF_THE_TRUTH, OUTCOME_CHECKS, Outcomes
 from .partitions import asset_key
 
 Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
-EXACTNESS_CHECKS = 3
-"""Volume, hours and shares divide the family-wise error among them; Holm's bound divides it further."""
+EXACTNESS_CHECKS = 5
+"""Volume, hours, shares, declared probability and leakage divide the family-wise error among them.
+
+Holm's bound divides it further.
+"""
 FANO_TOLERANCE = 0.05
 AUTOCORRELATION_TOLERANCE = 0.02
 ROWS_SHOWN = 50
@@ -259,49 +263,101 @@ def _applies(check: str, contract: TableContract, event_table: str) -> bool:
     }[check]
 
 
+def outcome_findings(landed: Landed, names: Collection[str]) -> dict[tuple[str, str], Finding]:
+    """Finding by (table, check) of every declared outcome; only the named checks are worked out."""
+    findings = {}
+    alpha = landed.scenario.checks.family_wise_error / EXACTNESS_CHECKS
+    (key,) = landed.contracts[landed.generator.event_table].primary_key
+    for declared in landed.expectations.declared_outcomes():
+        outcomes = Outcomes(landed.scenario, declared, key, landed.connection, alpha)
+        for name, table in _outcome_checks(declared):
+            if name in names:
+                findings[table, name] = OUTCOME_CHECKS[name](outcomes)
+    return findings
+
+
+def _outcome_checks(declared: DeclaredOutcome) -> list[tuple[str, str]]:
+    """Name and table of the checks of a declared outcome."""
+    return [(name, declared.table) for name in OF_THE_OUTCOME] + [
+        (name, declared.truth) for name in OF_THE_TRUTH
+    ]
+
+
+def claim_findings(landed: Landed, names: Collection[str]) -> dict[tuple[str, str], Finding]:
+    """Finding by (table, check) of the named claims."""
+    return {
+        (claim.table, claim.name): logical(
+            ask.violations(landed.connection, landed.scenario.name, claim), claim.meaning
+        )
+        for claim in landed.expectations.claims()
+        if claim.name in names
+    }
+
+
+def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.AssetCheckSpec]:
+    """Every check of a scenario, as Dagster is told of it."""
+    declarations = make_generator(scenario)
+    contracts = {contract.name: contract for contract in generator.contracts()}
+    described = [
+        (name, contract.name, check.__doc__)
+        for contract in contracts.values()
+        for name, check in PER_TABLE.items()
+        if _applies(name, contract, generator.event_table)
+    ]
+    described += [("replay", name, replay.__doc__) for name in contracts]
+    described += [
+        ("declared_shares", table, "Values occur as often as declared.")
+        for table in dict.fromkeys(declared.table for declared in declarations.declared_shares())
+    ]
+    described += [(claim.name, claim.table, f"{claim.meaning}.") for claim in declarations.claims()]
+    described += [
+        (name, table, OUTCOME_CHECKS[name].__doc__)
+        for declared in declarations.declared_outcomes()
+        for name, table in _outcome_checks(declared)
+    ]
+    return [
+        dg.AssetCheckSpec(name, asset=asset_key(scenario, contracts[table]), description=description)
+        for name, table, description in described
+    ]
+
+
+def all_findings(landed: Landed, wanted: Collection[tuple[str, str]]) -> Iterator[tuple[str, str, Finding]]:
+    """Table, name and finding of every wanted (table, name)."""
+    if not landed.days:
+        nothing = Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
+        yield from ((table, name, nothing) for table, name in wanted)
+        return
+    names = {name for _, name in wanted}
+    found = claim_findings(landed, names) | outcome_findings(landed, names)
+    if "replay" in names:
+        found |= {(table, "replay"): finding for table, finding in replay(landed).items()}
+    if "declared_shares" in names:
+        shares = declared_shares(landed, landed.expectations.declared_shares())
+        found |= {(table, "declared_shares"): finding for table, finding in shares.items()}
+    for table, name in wanted:
+        if name in PER_TABLE:
+            yield table, name, PER_TABLE[name](landed, landed.contracts[table])
+        else:
+            yield table, name, found[table, name]
+
+
 def build_checks(
     scenario: Scenario, generator: type[BaseGenerator], opened: Opened, pool: str | None
 ) -> dg.AssetChecksDefinition:
     """All checks of a scenario in one step that opens the database once."""
-    shares = make_generator(scenario).declared_shares()
-    with_shares = {declared.table for declared in shares}
-    contracts = {asset_key(scenario, contract): contract for contract in generator.contracts()}
-    specs = [
-        dg.AssetCheckSpec(name, asset=key, description=check.__doc__)
-        for key, contract in contracts.items()
-        for name, check in PER_TABLE.items()
-        if _applies(name, contract, generator.event_table)
-    ]
-    specs += [dg.AssetCheckSpec("replay", asset=key, description=replay.__doc__) for key in contracts]
-    specs += [
-        dg.AssetCheckSpec("declared_shares", asset=key, description="Values occur as often as declared.")
-        for key, contract in contracts.items()
-        if contract.name in with_shares
-    ]
+    specs = check_specs(scenario, generator)
+    keys = {contract.name: asset_key(scenario, contract) for contract in generator.contracts()}
 
     @dg.multi_asset_check(name=f"{scenario.name}_checks", specs=specs, can_subset=True, pool=pool)
     def checks(
         context: dg.AssetCheckExecutionContext, database: DuckDBResource
     ) -> Iterator[dg.AssetCheckResult]:
-        wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        wanted = sorted((key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys)
         with opened(database) as connection:
             landing.ensure_tables(connection, scenario.name, generator.contracts(), generator.views)
             landed = Landed(scenario, generator, connection)
-            if not landed.days:
-                nothing = Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
-                yield from (_result(key, name, nothing) for key, name in sorted(wanted))
-                return
-            names = {name for _, name in wanted}
-            by_table = {
-                "replay": replay(landed) if "replay" in names else {},
-                "declared_shares": declared_shares(landed, shares) if "declared_shares" in names else {},
-            }
-            for key, name in sorted(wanted):
-                contract = contracts[key]
-                if name in PER_TABLE:
-                    yield _result(key, name, PER_TABLE[name](landed, contract))
-                else:
-                    yield _result(key, name, by_table[name][contract.name])
+            for table, name, finding in all_findings(landed, wanted):
+                yield _result(keys[table], name, finding)
 
     return checks
 

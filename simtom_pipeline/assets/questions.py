@@ -1,13 +1,13 @@
 """What the checks ask the database, in plain SQL: it shares no code with the generators."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..contracts import DeclaredShares, ForeignKey, TableContract
+from ..contracts import Claim, DeclaredOutcome, DeclaredShares, ForeignKey, TableContract
 from ..landing import quoted, table_name
 from ..scenarios.models import Scenario
 
@@ -139,6 +139,50 @@ def differing_rows(
     )
     connection.execute("DROP TABLE simtom_replay")
     return differing
+
+
+def violations(connection: Connection, scenario: str, claim: Claim) -> int:
+    """Rows that contradict a claim."""
+    (count,) = _one(connection, claim.violations.format(schema=quoted(scenario)))
+    return count
+
+
+def outcomes(
+    connection: Connection, scenario: str, declared: DeclaredOutcome, key: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outcome (0 or 1) and its declared probability, both of shape (n,), in the order of the key."""
+    found = connection.execute(
+        f"SELECT CAST(o.{quoted(declared.column)} AS TINYINT) AS outcome,"
+        f" r.{quoted(declared.probability)} AS probability"
+        f" FROM {quoted(scenario, declared.table)} o"
+        f" JOIN {quoted(f'{scenario}_truth', declared.truth)} r USING ({quoted(key)}) ORDER BY {quoted(key)}"
+    ).fetchnumpy()
+    return np.asarray(found["outcome"], float), np.asarray(found["probability"], float)
+
+
+def public_columns(
+    connection: Connection, scenario: str, declared: DeclaredOutcome
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and ranks, shape (n,), of each column that was known before the outcome, in the order of the key.
+
+    Equal values have equal ranks from 0 on, NULL comes first. A name that occurs again is left out.
+    """
+    seen = set(declared.not_public)
+    for relation, key in declared.public.items():
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE simtom_public AS"
+            f" FROM {quoted(scenario, relation)} ORDER BY {quoted(key)}"
+        )
+        names = [name for (name, *_) in connection.execute("DESCRIBE simtom_public").fetchall()]
+        for name in names:
+            if name not in seen:
+                ranks = connection.execute(
+                    f"SELECT dense_rank() OVER (ORDER BY {quoted(name)} NULLS FIRST) - 1 AS rank"
+                    " FROM simtom_public ORDER BY rowid"
+                ).fetchnumpy()
+                yield name, np.asarray(ranks["rank"], np.int64)
+        seen.update(names)
+        connection.execute("DROP TABLE simtom_public")
 
 
 def spread_over(days: Sequence[date], count: int) -> list[date]:

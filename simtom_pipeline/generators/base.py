@@ -14,8 +14,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..contracts import DATE, DOUBLE, Column, DeclaredShares, TableContract, ViewContract
+from ..contracts import (
+    DATE,
+    DOUBLE,
+    Claim,
+    Column,
+    DeclaredOutcome,
+    DeclaredShares,
+    TableContract,
+    ViewContract,
+)
 from ..scenarios.models import Clock, GeneratorSettings, Scenario
+from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
 from .random_streams import RandomStreams
 
@@ -112,6 +122,19 @@ class BaseGenerator(ABC):
 
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """The shares that the scenario states and the landed tables must show."""
+        return ()
+
+    @classmethod
+    def refused(cls, scenario: Scenario) -> Sequence[Refusal]:
+        """What a valid scenario states that this generator cannot bring about."""
+        return ()
+
+    def claims(self) -> Sequence[Claim]:
+        """Statements about the landed tables that allow no exception."""
+        return ()
+
+    def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
+        """Outcomes that were drawn with a probability that the truth tables hold."""
         return ()
 
     @classmethod

@@ -5,7 +5,7 @@ model a generator's own section has is told by the caller; this room knows no ge
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -14,11 +14,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .models import GeneratorSettings, Scenario, valid_name
-from .problems import Origin, Problem, ScenarioError
+from .problems import Origin, Problem, Refusal, ScenarioError
 from .yaml_reader import Document, KeyPath, describe, dotted, read_file
 
 SettingsModels = Callable[[str], type[GeneratorSettings]]
 """The model of a generator's own section, by the generator's name; LookupError if there is none."""
+Refusals = Callable[[Scenario], Sequence[Refusal]]
+"""What the scenario's generator cannot bring about."""
 
 BUILT_IN = Path(__file__).parent / "builtin"
 NAME_RULE = "a name of lower-case letters, digits and underscores that starts with a letter"
@@ -54,7 +56,11 @@ def _own(home: Path) -> dict[str, Path]:
 
 
 def load(
-    name_or_path: str | Path, overrides: Mapping[str, Any] | None, settings_models: SettingsModels, home: Path
+    name_or_path: str | Path,
+    overrides: Mapping[str, Any] | None,
+    settings_models: SettingsModels,
+    refusals: Refusals,
+    home: Path,
 ) -> Scenario:
     """Read, merge and validate one scenario.
 
@@ -72,7 +78,15 @@ def load(
     _check_file_name(document, path, files)
     for key, value in (overrides or {}).items():
         document = _override(document, key, value)
-    return _validate(document, settings_models)
+    scenario = _validate(document, settings_models)
+    if refused := refusals(scenario):
+        raise ScenarioError([_refused(document, scenario.generator, refusal) for refusal in refused])
+    return scenario
+
+
+def _refused(document: Document, generator: str, refusal: Refusal) -> Problem:
+    path = (generator, *refusal.key)
+    return Problem(document.origin(path), dotted(path), describe(refusal.found), refusal.allowed)
 
 
 def _locate(name_or_path: str | Path, files: Mapping[str, Path]) -> Path:

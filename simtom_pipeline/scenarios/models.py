@@ -208,6 +208,8 @@ class Checks(FrozenModel):
     family_wise_error: Annotated[float, Field(gt=0, lt=0.1, allow_inf_nan=False)] = 1e-3
     volume_tolerance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.03
     share_tolerance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.01
+    rate_tolerance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.10
+    auc_tolerance: Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)] = 0.02
     replay_days: Annotated[int, Field(ge=1, le=1000)] = 3
 
 

@@ -29,6 +29,15 @@ class Problem:
         return f"{where}found {self.found}; allowed: {self.allowed}"
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A value of a generator's section that is valid by itself but cannot be brought about."""
+
+    key: tuple[str, ...]
+    found: object
+    allowed: str
+
+
 class ScenarioError(ValueError):
     """A scenario cannot be used; `problems` lists everything that is wrong with it."""
 

@@ -41,6 +41,7 @@ CheckoutSpeed = Literal["very_fast", "fast", "normal", "slow"]
 Currency = Literal["USD"]
 Status = Literal["completed"]
 PaymentFrequency = Literal["bi_weekly"]
+RepaymentMethod = Literal["debit_card", "credit_card", "bank_account"]
 
 Correlation = Annotated[float, Field(gt=-1, lt=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -223,6 +224,75 @@ class RiskScenarios(FrozenModel):
         return self
 
 
+Coefficient = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+
+
+class Coefficients(FrozenModel):
+    """Coefficients of the signals of default, each signal between 0 and 1; only their ratios matter.
+
+    Bands count from 0 (excellent, verified, 100k+, low, low_risk_purchase) to 1 in equal steps.
+    """
+
+    credit_score_range: Coefficient = 0.0
+    verification_level: Coefficient = 0.0
+    income_bracket: Coefficient = 0.0
+    device_trust: Coefficient = 0.0
+    tenure: Coefficient = 0.0
+    product_risk: Coefficient = 0.0
+    amount_to_limit: Coefficient = 0.0
+    risk_scenario: Coefficient = 0.0
+    economic_stress: Coefficient = 0.0
+    stretched_with_poor_credit: Coefficient = 0.0
+    newcomer_at_risk: Coefficient = 0.0
+    stranger_on_old_account: Coefficient = 0.0
+    stress_on_low_income: Coefficient = 0.0
+
+
+class Arrears(FrozenModel):
+    """Loans that are paid late but paid: at most one spell a loan.
+
+    `rate` is the share of loans with a spell over the reference population. Its log-odds rise by
+    `risk_slope` with each unit of the log-odds of default and by `income_slope` from the highest to the
+    lowest income. A spell lasts `mean_delay_days` (geometric, at least one day).
+    """
+
+    rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.05
+    risk_slope: Coefficient = 0.0
+    income_slope: Coefficient = 0.0
+    mean_delay_days: Annotated[float, Field(gt=1, le=365, allow_inf_nan=False)] = 5.0
+
+
+class Credit(FrozenModel):
+    """Who defaults, who pays late, and when the lender knows.
+
+    `base_default_rate` is the mean default probability, in normal times (stress 0), and `bayes_auc` the
+    area under its ROC curve, both over the reference population. `frailty` is the standard deviation of
+    the customers' unobserved log-odds.
+    """
+
+    base_default_rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.02
+    bayes_auc: Annotated[float, Field(ge=0.5, lt=1, allow_inf_nan=False)] = 0.5
+    frailty: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.0
+    tenure_scale_days: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 180.0
+    coefficients: Coefficients = Coefficients()
+    arrears: Arrears = Arrears()
+    charge_off_days: Annotated[int, Field(ge=3, le=3650)] = 90
+    late_fee: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
+    late_fee_after_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    partial_payment_share: Probability = 0.0
+    pays_ahead_share: Probability = 0.0
+    repayment_method: Shares[RepaymentMethod] = equal_shares(RepaymentMethod)
+
+    @model_validator(mode="after")
+    def _fee_before_charge_off(self) -> Self:
+        if self.late_fee_after_days > self.charge_off_days:
+            raise ValueError(
+                f"late_fee_after_days of at most charge_off_days ({self.late_fee_after_days} is above"
+                f" {self.charge_off_days})"
+            )
+        return self
+
+
 class BnplSettings(GeneratorSettings):
     """Everything the `bnpl` section may say."""
 
@@ -232,3 +302,4 @@ class BnplSettings(GeneratorSettings):
     payment_methods: PaymentMethods = PaymentMethods()
     catalog: Catalog = Catalog()
     risk_scenarios: RiskScenarios = RiskScenarios()
+    credit: Credit = Credit()

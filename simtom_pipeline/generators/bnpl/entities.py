@@ -36,6 +36,7 @@ PROFILE = np.dtype([
     ("account_created_at", np.int64, SLOTS),
     ("payment_provider", np.int8, SLOTS),
     ("credit_limit", np.int32, SLOTS),
+    ("frailty", np.float64),  # log-odds of default that nobody observes
 ])  # fmt: skip
 """What a purchase needs to know of its customer; one record a customer."""
 
@@ -96,6 +97,7 @@ def draw_customers(
     profile["birth_ymd"] = _birth(streams, day, bracket, signup_at)
     _draw_devices(settings.devices, streams, day, profile)
     _draw_accounts(settings.payment_methods, streams, day, profile)
+    profile["frailty"] = settings.credit.frailty * streams.normal("customer.frailty", day, n)
     shape = population.purchase_rate_shape
     rate = gammaincinv(shape, streams.uniform("customer.purchase_rate", day, n)) / shape
     starts = profile["device_first_seen_at"], profile["account_created_at"]

@@ -2,25 +2,42 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from functools import cache, lru_cache
-from typing import get_args
+from functools import cache, cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
-from ...contracts import DeclaredShares
+from ...contracts import Claim, DeclaredOutcome, DeclaredShares
 from ...scenarios.models import Scenario
+from ...scenarios.problems import Refusal
 from ..base import MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day
 from ..random_streams import exponential
 from ..registry import register_generator
-from . import config
+from . import config, declarations
 from .catalog import draw_catalog
+from .credit import DAYS_PER_YEAR, DefaultLaw, UnreachableAucError, assess, default_law
 from .entities import Customers, customer_columns, draw_customers, slots_starting
 from .population import Population
-from .tables import BNPL_RECORDS, CUSTOMERS, DEVICES, PAYMENT_METHODS, PRODUCTS, TRANSACTIONS
+from .repayment import draw_repayment
+from .tables import (
+    CUSTOMERS,
+    DEFAULT_RISK,
+    DEVICES,
+    INSTALLMENTS,
+    OUTCOMES,
+    PAYMENT_METHODS,
+    PRODUCTS,
+    TRANSACTIONS,
+)
 from .transactions import BehaviorTable, draw_transactions
-
-DAYS_PER_YEAR = 365.0
-"""Mean tenure of the first customers where nobody ever leaves."""
+from .views import (
+    BNPL_RECORDS,
+    CUSTOMER_HISTORY,
+    LABELS_ASOF,
+    MONITORING,
+    MONITORING_TARGET,
+    TRAINING_SET,
+)
 
 
 @register_generator("bnpl")
@@ -32,8 +49,24 @@ class BnplGenerator(BaseGenerator):
     """
 
     settings_model = config.BnplSettings
-    tables = (CUSTOMERS, PRODUCTS, DEVICES, PAYMENT_METHODS, TRANSACTIONS)
-    views = (BNPL_RECORDS,)
+    tables = (
+        CUSTOMERS,
+        PRODUCTS,
+        DEVICES,
+        PAYMENT_METHODS,
+        TRANSACTIONS,
+        INSTALLMENTS,
+        OUTCOMES,
+        DEFAULT_RISK,
+    )
+    views = (
+        BNPL_RECORDS,
+        CUSTOMER_HISTORY,
+        LABELS_ASOF,
+        TRAINING_SET,
+        MONITORING,
+        MONITORING_TARGET,
+    )
     event_table = TRANSACTIONS.name
 
     def __init__(self, scenario: Scenario) -> None:
@@ -43,6 +76,20 @@ class BnplGenerator(BaseGenerator):
         self._earlier = cache(self._draw_earlier)
         self._newcomers = lru_cache(maxsize=2)(self._draw_newcomers)
         self._population = Population(scenario.clock.start, self._earlier, self._newcomers)
+
+    @classmethod
+    def refused(cls, scenario: Scenario) -> Sequence[Refusal]:
+        """A Bayes AUC that the coefficients and the frailty cannot give."""
+        settings: Any = scenario.settings
+        try:
+            default_law(settings, scenario.seed)
+        except UnreachableAucError as error:
+            return [Refusal(("credit", "bayes_auc"), settings.credit.bayes_auc, str(error))]
+        return []
+
+    @cached_property
+    def _law(self) -> DefaultLaw:
+        return default_law(self.settings, self.scenario.seed)
 
     def draw_constants(self) -> Mapping[str, Columns]:
         """The catalog."""
@@ -66,6 +113,15 @@ class BnplGenerator(BaseGenerator):
             if day.index == 0
             else newcomers.profile
         )
+        risk = assess(self.settings.credit, self._law, self._catalog, buyer, purchases)
+        installments, outcomes = draw_repayment(
+            self.settings.credit,
+            self.streams,
+            day,
+            purchases,
+            risk["default_probability"],
+            risk["arrears_probability"],
+        )
         older = living.with_milestone(day.number).profile if day.index > 0 else written[:0]
         changed = np.concatenate([older, written])
         return {
@@ -73,54 +129,22 @@ class BnplGenerator(BaseGenerator):
             "devices": self._devices(day, changed),
             "payment_methods": self._payment_methods(day, changed),
             "transactions": purchases | {"delivered_at": self.delivered_at(day.event_time)},
+            "installments": installments,
+            "outcomes": outcomes,
+            "default_risk": risk | {name: purchases[name] for name in ("transaction_id", "day")},
         }
 
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """Shares that the landed tables must show, each on the table whose rows are its draws."""
-        settings: config.BnplSettings = self.settings
-        population, systems = settings.population, settings.devices.device_os
-        declared = [
-            DeclaredShares("customers", name, getattr(population, name))
-            for name in (
-                "income_bracket",
-                "credit_score_range",
-                "verification_level",
-                "address_stability",
-                "state",
-            )
-        ]
-        declared += [
-            DeclaredShares("customers", _AGE_BRACKET_AT_SIGNUP, population.age_bracket, label="age_bracket"),
-            DeclaredShares("devices", "device_type", settings.devices.device_type),
-            DeclaredShares("payment_methods", "payment_provider", settings.payment_methods.payment_provider),
-        ]
-        declared += [
-            DeclaredShares(
-                "devices", "device_os", getattr(systems, kind), f"device_type = '{kind}'", f"os_{kind}"
-            )
-            for kind in get_args(config.DeviceType)
-        ]
-        categories = settings.catalog.categories.all().items()
-        behaviors = settings.risk_scenarios.all().items()
-        repeat = population.repeat_customer_rate
-        return [
-            *declared,
-            DeclaredShares("transactions", "risk_scenario", {k: v.share for k, v in behaviors}),
-            DeclaredShares(
-                "transactions",
-                "(SELECT p.product_category FROM {schema}.products p WHERE p.product_id = t.product_id)",
-                {k: v.share for k, v in categories},
-                label="product_category",
-            ),
-            DeclaredShares(
-                "transactions",
-                "CASE WHEN is_first_purchase THEN 'first' ELSE 'repeat' END",
-                {"first": 1 - repeat, "repeat": repeat},
-                # The first day may start without anybody who could come back.
-                where=f"day > DATE '{self.scenario.clock.start}'",
-                label="repeat_customer_rate",
-            ),
-        ]
+        return declarations.shares(self.settings, self.scenario.clock.start)
+
+    def claims(self) -> Sequence[Claim]:
+        """What installments, outcomes and purchases say of each other."""
+        return declarations.claims(self.settings.credit)
+
+    def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
+        """Default, with its true probability."""
+        return [declarations.default(self._law)]
 
     def _is_first(self, day: Day, anyone: bool) -> np.ndarray:
         """Which arrivals are first purchases, shape (n_events,)."""
@@ -182,11 +206,3 @@ class BnplGenerator(BaseGenerator):
             "payment_type": np.zeros(len(rows), np.int8),
             "payment_credit_limit": changed["credit_limit"][rows, slots],
         }
-
-
-_AGE_BRACKET_AT_SIGNUP = (
-    "CASE WHEN age(signup_at, birth_date) < INTERVAL 25 YEAR THEN '18-24'"
-    " WHEN age(signup_at, birth_date) < INTERVAL 35 YEAR THEN '25-34'"
-    " WHEN age(signup_at, birth_date) < INTERVAL 45 YEAR THEN '35-44'"
-    " WHEN age(signup_at, birth_date) < INTERVAL 55 YEAR THEN '45-54' ELSE '55+' END"
-)

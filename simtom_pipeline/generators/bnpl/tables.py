@@ -1,4 +1,4 @@
-"""The tables of the BNPL domain as contracts, and the flat record as a view over them."""
+"""The tables of the BNPL domain as contracts."""
 
 from ...contracts import (
     BIGINT,
@@ -13,8 +13,6 @@ from ...contracts import (
     Column,
     ForeignKey,
     TableContract,
-    ViewColumn,
-    ViewContract,
     enum,
 )
 from . import config
@@ -134,89 +132,87 @@ TRANSACTIONS = TableContract(
     ),
 )
 
-_ALIASES = {
-    "t": TRANSACTIONS,
-    "c": CUSTOMERS,
-    "p": PRODUCTS,
-    "d": DEVICES,
-    "m": PAYMENT_METHODS,
-}
+OF_A_PURCHASE = (ForeignKey("transaction_id", "transactions"),)
 
-
-def _as_is(alias: str, *names: str, prefix: str = "") -> tuple[ViewColumn, ...]:
-    """Columns of a table, unchanged, under their own names or prefixed ones."""
-    table = _ALIASES[alias]
-    columns = {column.name: column for column in table.columns}
-    return tuple(
-        ViewColumn(
-            prefix + name,
-            columns[name].type,
-            columns[name].meaning,
-            columns[name].unit,
-            expression=f"{alias}.{name}",
-            source=(table.name, name),
-        )
-        for name in names
-    )
-
-
-def _text(name: str, source: str, expression: str, meaning: str) -> ViewColumn:
-    return ViewColumn(name, TEXT, meaning, expression=expression, source=("transactions", source))
-
-
-def _numbered(name: str, key: str, kind: str) -> ViewColumn:
-    """An identifier such as cust_000001_device_1."""
-    pattern = f"printf('cust_%06d_{kind}_%d', t.{key} // 10, t.{key} % 10)"
-    return _text(name, key, pattern, f"the customer's identifier, _{kind}_ and its number")
-
-
-BNPL_RECORDS = ViewContract(
-    name="bnpl_records",
-    row="one purchase as a flat record, with text identifiers",
-    from_sql="FROM {schema}.transactions t"
-    " LEFT JOIN {schema}.customers c USING (customer_id)"
-    " LEFT JOIN {schema}.products p USING (product_id)"
-    " LEFT JOIN {schema}.devices d USING (device_id)"
-    " LEFT JOIN {schema}.payment_methods m USING (payment_method_id)",
+INSTALLMENTS = TableContract(
+    name="installments",
+    row="one scheduled payment and what became of it in the end",
+    primary_key=("transaction_id", "installment_number"),
+    foreign_keys=OF_A_PURCHASE,
     columns=(
-        _text("transaction_id", "transaction_id", "printf('txn_%08d', t.transaction_id)", "txn_ and the key"),
-        _text("customer_id", "customer_id", "printf('cust_%06d', t.customer_id)", "cust_ and the key"),
-        _text("product_id", "product_id", "printf('prod_%06d', t.product_id)", "prod_ and the key"),
-        _numbered("device_id", "device_id", "device"),
-        _numbered("payment_method_id", "payment_method_id", "pm"),
-        *_as_is("t", "amount", "currency", "status", "risk_scenario", "risk_score", "risk_level"),
-        *_as_is("t", "installment_count", "first_payment_amount", "payment_frequency"),
-        *_as_is("t", "purchase_context", "checkout_speed", "cart_abandonment_count"),
-        *_as_is("t", "price_comparison_time", "time_on_site_seconds", "credit_utilization"),
-        *_as_is("t", "economic_stress_factor", "customer_age_bracket", "customer_tenure_days"),
-        *_as_is("c", "income_bracket", "credit_score_range", "verification_level", prefix="customer_"),
-        *_as_is("c", "address_stability", "state", prefix="customer_"),
-        *_as_is("p", "product_category", "product_subcategory", "product_brand"),
-        ViewColumn(
-            "product_price",
-            MONEY,
-            "equals the amount",
-            "USD",
-            expression="t.amount",
-            source=("transactions", "amount"),
+        Column("transaction_id", BIGINT, "the purchase that is paid"),
+        Column("installment_number", SMALLINT, "1 is the payment at checkout"),
+        DAY,
+        Column("due_at", TIMESTAMP, "moment it falls due: every 14 days from the purchase (simulated clock)"),
+        Column("amount_due", MONEY, "what is due; the payments of a purchase add up to its amount", "USD"),
+        Column("paid_at", TIMESTAMP, "moment it was paid in full; NULL: never", nullable=True),
+        Column("amount_paid", MONEY, "what was paid in the end", "USD"),
+        Column("partial_amount", MONEY, "the part of it that was paid ahead of the rest, 0 if none", "USD"),
+        Column("partial_paid_at", TIMESTAMP, "moment of the partial payment", nullable=True),
+        Column(
+            "days_past_due",
+            INTEGER,
+            "from due_at to paid_at, 0 if it was in time; counting ends with the charge-off",
+            "days",
         ),
-        *_as_is("p", "product_bnpl_eligible", "product_risk_category"),
-        *_as_is("d", "device_type", "device_os"),
-        *_as_is("t", "device_is_trusted"),
-        *_as_is("m", "payment_provider", "payment_type", "payment_credit_limit"),
-        _text(
-            "_timestamp",
-            "event_time",
-            "strftime(t.event_time, '%Y-%m-%dT%H:%M:%S.%f')",
-            "event_time in ISO 8601",
+        Column("late_fee", MONEY, "fee charged for being late, at most one a purchase", "USD"),
+        Column(
+            "repayment_method",
+            enum(config.RepaymentMethod),
+            "how it was paid; NULL if nothing was",
+            nullable=True,
         ),
-        ViewColumn(
-            "_record_id",
-            BIGINT,
-            "running number, ascending in time (it has gaps between days)",
-            expression="t.transaction_id",
-            source=("transactions", "transaction_id"),
+    ),
+)
+
+OUTCOMES = TableContract(
+    name="outcomes",
+    row="what a purchase turned out to be; not to be used before label_available_at",
+    primary_key=("transaction_id",),
+    foreign_keys=OF_A_PURCHASE,
+    columns=(
+        Column("transaction_id", BIGINT, "the purchase"),
+        DAY,
+        Column(
+            "will_default", BOOLEAN, "a payment stays unpaid until its charge-off: a label, not a feature"
         ),
-        _text("_generator", "transaction_id", "'bnpl'", "name of the generator"),
+        Column(
+            "days_to_first_missed_payment",
+            INTEGER,
+            "from the purchase to the due date of the first payment never made; NULL without default",
+            "days",
+            nullable=True,
+        ),
+        Column(
+            "label_available_at",
+            TIMESTAMP,
+            "charge-off of the first missed payment; without default the same as matured_at",
+        ),
+        Column(
+            "matured_at",
+            TIMESTAMP,
+            "when the last payment could have been charged off: the label is known then, whatever it is",
+        ),
+    ),
+)
+
+DEFAULT_RISK = TableContract(
+    name="default_risk",
+    row="the true default probability of a purchase",
+    primary_key=("transaction_id",),
+    foreign_keys=OF_A_PURCHASE,
+    truth=True,
+    columns=(
+        Column("transaction_id", BIGINT, "the purchase"),
+        DAY,
+        Column("default_probability", DOUBLE, "what the label was drawn with", "0 to 1"),
+        Column(
+            "default_probability_given_signals",
+            DOUBLE,
+            "its mean over the frailty: the best that can be known from the purchase's own columns",
+            "0 to 1",
+        ),
+        Column("frailty", DOUBLE, "the customer's unobserved contribution", "log-odds"),
+        Column("arrears_probability", DOUBLE, "of a spell of late payments", "0 to 1"),
     ),
 )

@@ -151,12 +151,15 @@ def _category_shares(settings: config.BnplSettings) -> list[float]:
 
 
 def _discounted(catalog: config.Catalog, list_cents: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Amount in cents: with some probability a discount, uniform up to the largest; shape (n,)."""
+    """Amount in cents: with some probability a discount, uniform up to the largest; shape (n,).
+
+    At least a cent for each of four payments.
+    """
     probability = catalog.discount_probability
     if probability == 0:
         return list_cents
     discount = np.where(uniform < probability, uniform / probability, 0.0) * catalog.largest_discount
-    return np.rint(list_cents * (1 - discount)).astype(np.int64)
+    return np.maximum(np.rint(list_cents * (1 - discount)), 4).astype(np.int64)
 
 
 def _installment_count(amount_cents: np.ndarray, longer: np.ndarray) -> np.ndarray:

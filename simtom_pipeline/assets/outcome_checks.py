@@ -1,0 +1,183 @@
+"""Checks of outcomes that were drawn with a known probability: calibration, rate, Bayes AUC, leakage."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import duckdb
+import numpy as np
+
+from ..contracts import DeclaredOutcome
+from ..scenarios.models import Scenario
+from ..validation.decisions import Finding, Verdict, exactness, holm, magnitude, worst
+from ..validation.outcomes import (
+    MOST_GROUPS,
+    auc,
+    clopper_pearson,
+    compare_groups,
+    group_rate,
+    normal_interval,
+    quantile_groups,
+    total_p,
+)
+from . import questions as ask
+
+FEWEST_OUTCOMES = 10
+"""Below, calibration and leakage cannot be judged."""
+SAME_AUC_Z = 4.0
+
+
+@dataclass
+class Outcomes:
+    """The landed outcomes of one declaration, a row each, in the order of their key."""
+
+    scenario: Scenario
+    declared: DeclaredOutcome
+    key: str
+    connection: duckdb.DuckDBPyConnection
+    alpha: float
+
+    @cached_property
+    def drawn(self) -> tuple[np.ndarray, np.ndarray]:
+        """Outcome (0 or 1) and the probability it was drawn with, shapes (n,)."""
+        return ask.outcomes(self.connection, self.scenario.name, self.declared, self.key)
+
+    @property
+    def too_few(self) -> Finding | None:
+        """What to say where hardly any outcome is expected."""
+        outcome, probability = self.drawn
+        expected = min(float(probability.sum()), float((1 - probability).sum()))
+        if expected >= FEWEST_OUTCOMES and 2 <= outcome.sum() <= len(outcome) - 2:
+            return None
+        return Finding(
+            Verdict.INCONCLUSIVE,
+            f"{int(outcome.sum())} of {len(outcome)} where {probability.sum():.1f} are expected: too few",
+            {"n": len(outcome), "count": int(outcome.sum()), "expected": float(probability.sum())},
+        )
+
+
+def declared_probability(outcomes: Outcomes) -> Finding:
+    """Outcomes are coins with their declared probability: in total, and over groups of like probability."""
+    if outcomes.too_few:
+        return outcomes.too_few
+    outcome, probability = outcomes.drawn
+    groups = compare_groups(outcome, probability, quantile_groups(probability))
+    total, grouped = holm([total_p(outcome, probability), groups.p_value])
+    # Any misfit is an error: the tolerance is zero.
+    verdict = worst([exactness(p, 1.0, 0.0, outcomes.alpha) for p in (total, grouped)])
+    rows = tuple(
+        {"rows": int(n), "expected": round(float(e), 2), "count": int(o)}
+        for n, e, o in zip(groups.rows, groups.expected, groups.observed, strict=True)
+    )
+    return Finding(
+        verdict,
+        f"{int(outcome.sum())} of {len(outcome)} where {probability.sum():.1f} are expected",
+        {
+            "n": len(outcome),
+            "count": int(outcome.sum()),
+            "expected": float(probability.sum()),
+            "total_p": float(total),
+            "groups_p": float(grouped),
+        },
+        rows,
+    )
+
+
+def outcome_rate(outcomes: Outcomes) -> Finding:
+    """The share of yes is what the scenario states, within `rate_tolerance` of it."""
+    outcome, _ = outcomes.drawn
+    count, n, target = int(outcome.sum()), len(outcome), outcomes.declared.rate
+    if n == 0:
+        return Finding(Verdict.INCONCLUSIVE, "no outcome has landed", {"n": 0})
+    inner, outer = (clopper_pearson(count, n, confidence) for confidence in (0.90, 0.999))
+    tolerance = outcomes.scenario.checks.rate_tolerance * target
+    return Finding(
+        magnitude(inner, outer, target, tolerance),
+        f"{count / n:.4%} where {target:.4%} is stated",
+        {
+            "n": n,
+            "rate": count / n,
+            "low_90": inner[0],
+            "high_90": inner[1],
+            "expected": target,
+            "tolerance": tolerance,
+        },
+    )
+
+
+def bayes_auc(outcomes: Outcomes) -> Finding:
+    """Ranking by the true probability reaches the AUC that the scenario states."""
+    if outcomes.too_few:
+        return outcomes.too_few
+    outcome, probability = outcomes.drawn
+    estimate, error = auc(outcome, probability)
+    inner, outer = (normal_interval(estimate, error, confidence) for confidence in (0.90, 0.999))
+    target, tolerance = outcomes.declared.auc, outcomes.scenario.checks.auc_tolerance
+    return Finding(
+        magnitude(inner, outer, target, tolerance),
+        f"AUC {estimate:.4f} where {target:.4f} is stated",
+        {
+            "n": len(outcome),
+            "auc": estimate,
+            "low_90": inner[0],
+            "high_90": inner[1],
+            "expected": target,
+            "tolerance": tolerance,
+        },
+    )
+
+
+def leakage(outcomes: Outcomes) -> Finding:
+    """No public column knows more than the true probability.
+
+    Given the probability, the outcome is independent of every column that was there before it; and no
+    such column ranks better.
+    """
+    if outcomes.too_few:
+        return outcomes.too_few
+    outcome, probability = outcomes.drawn
+    ceiling, ceiling_error = auc(outcome, probability)
+    names, p_values, scores = [], [], []
+    for name, values in ask.public_columns(outcomes.connection, outcomes.scenario.name, outcomes.declared):
+        group = quantile_groups(values) if values.max() >= MOST_GROUPS else values
+        names.append(name)
+        p_values.append(compare_groups(outcome, probability, group).p_value)
+        scores.append(auc(outcome, group_rate(outcome, group)))
+    adjusted = holm(p_values)
+    verdicts = [
+        worst(
+            [
+                exactness(p, 1.0, 0.0, outcomes.alpha),
+                Verdict.FAILED
+                if score - ceiling > SAME_AUC_Z * (error**2 + ceiling_error**2) ** 0.5
+                else Verdict.PASSED,
+            ]
+        )
+        for p, (score, error) in zip(adjusted, scores, strict=True)
+    ]
+    rows = sorted(
+        (
+            {"column": name, "adjusted_p": float(p), "auc": round(score, 4), "verdict": verdict.value}
+            for name, p, (score, _), verdict in zip(names, adjusted, scores, verdicts, strict=True)
+        ),
+        key=lambda row: -float(row["auc"]),
+    )
+    failed = [str(row["column"]) for row in rows if row["verdict"] == Verdict.FAILED.value]
+    return Finding(
+        worst(verdicts),
+        f"{len(failed)} of {len(rows)} public columns know more than the probability"
+        + (f": {', '.join(failed)}" if failed else ""),
+        {"n": len(outcome), "columns": len(rows), "failed": len(failed), "auc_of_probability": ceiling},
+        tuple(rows),
+    )
+
+
+OF_THE_OUTCOME: dict[str, Callable[[Outcomes], Finding]] = {"outcome_rate": outcome_rate}
+"""Checks of the table in which the outcome stands."""
+OF_THE_TRUTH: dict[str, Callable[[Outcomes], Finding]] = {
+    "declared_probability": declared_probability,
+    "bayes_auc": bayes_auc,
+    "leakage": leakage,
+}
+"""Checks of the table in which its probability stands."""
+OUTCOME_CHECKS = OF_THE_OUTCOME | OF_THE_TRUTH

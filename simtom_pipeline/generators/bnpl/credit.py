@@ -1,0 +1,250 @@
+"""How likely a purchase is to default: `logit p = a + s * x'beta + frailty`.
+
+The signals x are what the lender's tables show at the moment of the purchase, the frailty is the
+customer's own and in no table. (a, s) are solved once, on a reference population that depends neither
+on dates nor on partitions, so that the base rate and the Bayes AUC are those that the scenario states.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import get_args
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, roots_hermitenorm
+
+from ..base import MICROSECONDS_PER_DAY, Day
+from ..random_streams import RandomStreams, exponential
+from . import config
+from .catalog import REFERENCE_CUSTOMERS, REFERENCE_SEED, Catalog, draw_catalog
+from .entities import draw_customers
+from .transactions import BehaviorTable, draw_transactions
+
+REFERENCE_DAY = Day(date(1970, 1, 1), 0, np.zeros(REFERENCE_CUSTOMERS, np.int64))
+DAYS_PER_YEAR = 365.0
+"""Mean tenure of the first customers where nobody ever leaves."""
+WIDEST_LOG_ODDS = 60.0
+FINEST_LOG_ODDS = 0.01
+QUADRATURE_NODES = 64
+SAME_AUC = 1e-4
+
+Signals = Mapping[str, np.ndarray]
+
+
+class UnreachableAucError(ValueError):
+    """No scale of the signals gives the stated Bayes AUC; `low` and `high` bound what can be had."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+        only = "what the frailty alone gives" if high - low < SAME_AUC else f"up to {high:.4f}"
+        super().__init__(f"{low:.4f}, {only}")
+
+
+def signals(
+    credit: config.Credit, catalog: Catalog, buyer: np.ndarray, purchases: Mapping[str, np.ndarray]
+) -> Signals:
+    """The signals of default by the name of their coefficient, each in [0, 1] and of shape (n,).
+
+    `buyer` is of dtype PROFILE, `purchases` are columns of the table transactions.
+    """
+    product_risk = catalog.columns["product_risk_category"][purchases["product_id"] - 1]
+    poor_credit = 1 - _band(buyer["credit_score_range"], config.CreditScoreRange)
+    low_income = 1 - _band(buyer["income_bracket"], config.IncomeBracket)
+    trusted = purchases["device_is_trusted"].astype(float)
+    newness = np.exp(-purchases["customer_tenure_days"] / credit.tenure_scale_days)
+    stretch = purchases["credit_utilization"]
+    scenario = _band(purchases["risk_scenario"], config.RiskScenario)
+    stress = purchases["economic_stress_factor"]
+    return {
+        "credit_score_range": poor_credit,
+        "verification_level": 1 - _band(buyer["verification_level"], config.VerificationLevel),
+        "income_bracket": low_income,
+        "device_trust": trusted,
+        "tenure": 1 - newness,
+        "product_risk": _band(product_risk, config.ProductRisk),
+        "amount_to_limit": stretch,
+        "risk_scenario": scenario,
+        "economic_stress": stress,
+        "stretched_with_poor_credit": stretch * poor_credit,
+        "newcomer_at_risk": newness * scenario,
+        "stranger_on_old_account": (1 - trusted) * (1 - newness),
+        "stress_on_low_income": stress * low_income,
+    }
+
+
+def _band(code: np.ndarray, vocabulary: object) -> np.ndarray:
+    return code / (len(get_args(vocabulary)) - 1)
+
+
+def weighted(coefficients: config.Coefficients, by_name: Signals) -> np.ndarray:
+    """x'beta, shape (n,)."""
+    return sum(
+        (value * by_name[name] for name, value in coefficients.model_dump().items() if value),
+        start=np.zeros(len(by_name["tenure"])),
+    )
+
+
+@dataclass(frozen=True)
+class DefaultLaw:
+    """The solved law of default and of arrears.
+
+    Attributes
+    ----------
+    intercept, scale : a and s.
+    frailty : standard deviation of the frailty.
+    arrears_intercept : of the log-odds of a spell of arrears.
+    expected_rate : mean default probability of the reference population at the scenario's stress.
+    expected_auc : its Bayes AUC at the scenario's stress.
+    """
+
+    intercept: float
+    scale: float
+    frailty: float
+    arrears_intercept: float
+    expected_rate: float
+    expected_auc: float
+
+    def known_log_odds(self, xbeta: np.ndarray) -> np.ndarray:
+        """a + s * x'beta, shape (n,)."""
+        return self.intercept + self.scale * xbeta
+
+    def probability_given_signals(self, known_log_odds: np.ndarray) -> np.ndarray:
+        """Mean of expit(known + frailty) over the normal frailty, to six digits; shape (n,)."""
+        if self.frailty == 0:
+            return expit(known_log_odds)
+        grid, log_mean = _frailty_mean(self.frailty)
+        return np.exp(np.interp(known_log_odds, grid, log_mean))
+
+    def arrears_probability(
+        self, arrears: config.Arrears, log_odds: np.ndarray, low_income: np.ndarray
+    ) -> np.ndarray:
+        """Probability of a spell of arrears of a loan that does not end in it, shape (n,)."""
+        return expit(
+            self.arrears_intercept + arrears.risk_slope * log_odds + arrears.income_slope * low_income**2
+        )
+
+
+def assess(
+    credit: config.Credit,
+    law: DefaultLaw,
+    catalog: Catalog,
+    buyer: np.ndarray,
+    purchases: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """What is true of each purchase's risk: columns of the table default_risk without keys, shape (n,)."""
+    by_name = signals(credit, catalog, buyer, purchases)
+    known = law.known_log_odds(weighted(credit.coefficients, by_name))
+    log_odds = known + buyer["frailty"]
+    return {
+        "default_probability": expit(log_odds),
+        "default_probability_given_signals": law.probability_given_signals(known),
+        "frailty": buyer["frailty"],
+        "arrears_probability": law.arrears_probability(credit.arrears, log_odds, by_name["income_bracket"]),
+    }
+
+
+@lru_cache(maxsize=8)
+def _frailty_mean(sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """A grid of log-odds and the log of the mean probability there, by Gauss-Hermite quadrature."""
+    grid = np.arange(-WIDEST_LOG_ODDS, WIDEST_LOG_ODDS, FINEST_LOG_ODDS)
+    node, weight = roots_hermitenorm(QUADRATURE_NODES)
+    mean = sum(w * expit(grid + sigma * z) for z, w in zip(node, weight / weight.sum(), strict=True))
+    return grid, np.log(mean)
+
+
+def bayes_auc(p: np.ndarray) -> float:
+    """Area under the ROC curve that ranking by the true probabilities p, shape (n,), has in expectation.
+
+    AUC* = sum_ij p_i (1 - p_j) [1{p_i > p_j} + 1/2 1{p_i = p_j}] / (sum p * sum(1 - p)), by sorting.
+    """
+    p = np.sort(p)
+    negatives = np.concatenate([[0.0], np.cumsum(1 - p)])
+    below, up_to = np.searchsorted(p, p, "left"), np.searchsorted(p, p, "right")
+    beaten = (negatives[below] + negatives[up_to]) / 2
+    return float(p @ beaten / (p.sum() * negatives[-1]))
+
+
+def default_law(settings: config.BnplSettings, seed: int) -> DefaultLaw:
+    """The law of a scenario: solved once in a process, the same in every process.
+
+    Raises
+    ------
+    UnreachableAucError : the coefficients and the frailty cannot give the stated Bayes AUC.
+    """
+    return _solved(settings.model_dump_json(), seed)
+
+
+@lru_cache(maxsize=32)
+def _solved(settings_json: str, seed: int) -> DefaultLaw:
+    settings = config.BnplSettings.model_validate_json(settings_json)
+    credit = settings.credit
+    buyer, now, normal = _reference_signals(settings, seed)
+    frailty = buyer["frailty"]
+    xbeta = weighted(credit.coefficients, normal)
+    intercept, scale = solve_scale(xbeta, frailty, credit.base_default_rate, credit.bayes_auc)
+    log_odds = intercept + scale * xbeta + frailty
+    spread = (
+        credit.arrears.risk_slope * log_odds + credit.arrears.income_slope * normal["income_bracket"] ** 2
+    )
+    stressed = expit(intercept + scale * weighted(credit.coefficients, now) + frailty)
+    return DefaultLaw(
+        intercept=intercept,
+        scale=scale,
+        frailty=credit.frailty,
+        arrears_intercept=_intercept(spread, credit.arrears.rate),
+        expected_rate=float(stressed.mean()),
+        expected_auc=bayes_auc(stressed),
+    )
+
+
+def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float) -> tuple[float, float]:
+    """(a, s) with mean probability `rate` and Bayes AUC `auc` over a population, arrays of shape (n,).
+
+    Raises
+    ------
+    UnreachableAucError : no s >= 0 gives that AUC.
+    """
+    spread = float(np.std(xbeta))
+
+    def auc_at(scale: float) -> float:
+        log_odds = scale * xbeta + frailty
+        return bayes_auc(expit(_intercept(log_odds, rate) + log_odds))
+
+    largest = WIDEST_LOG_ODDS / 4 / spread if spread > 0 else 0.0
+    low, high = auc_at(0.0), auc_at(largest)
+    if not low - SAME_AUC <= auc <= high + SAME_AUC:
+        raise UnreachableAucError(low, high)
+    reached = min(auc, high)
+    scale = float(brentq(lambda s: auc_at(s) - reached, 0.0, largest, xtol=1e-6)) if reached > low else 0.0
+    return _intercept(scale * xbeta + frailty, rate), scale
+
+
+def _intercept(log_odds: np.ndarray, rate: float) -> float:
+    """The number to add to the log-odds so that their mean probability is `rate`."""
+    centre = np.log(rate / (1 - rate))
+    low, high = centre - log_odds.max() - 1, centre - log_odds.min() + 1
+    return float(brentq(lambda a: expit(a + log_odds).mean() - rate, low, high, xtol=1e-9))
+
+
+def _reference_signals(settings: config.BnplSettings, seed: int) -> tuple[np.ndarray, Signals, Signals]:
+    """Buyers of the reference population, their signals at the scenario's stress and in normal times.
+
+    Purchases at one moment, each by a buyer of its own: a new customer, or one whose tenure has the
+    stationary law of repeat buyers.
+    """
+    population, streams = settings.population, RandomStreams(REFERENCE_SEED)
+    when, moment = REFERENCE_DAY.date, REFERENCE_DAY.event_time
+    n = len(moment)
+    is_first = streams.uniform("transaction.is_repeat", when, n) >= population.repeat_customer_rate
+    mean_tenure = population.customer_lifetime_days or DAYS_PER_YEAR
+    tenure = exponential(streams.uniform("customer.earlier_signup", when, n), mean_tenure)
+    signup_at = np.where(is_first, moment, moment - (tenure * MICROSECONDS_PER_DAY).astype(np.int64))
+    buyer = draw_customers(settings, streams, when, 0, np.arange(1, n + 1), signup_at).profile
+    catalog = draw_catalog(settings, RandomStreams(seed))
+    behaviors = BehaviorTable(settings.risk_scenarios)
+    purchases = draw_transactions(settings, streams, behaviors, catalog, REFERENCE_DAY, buyer, is_first)
+    now = signals(settings.credit, catalog, buyer, purchases)
+    calm = purchases | {"economic_stress_factor": np.zeros(n)}
+    return buyer, now, signals(settings.credit, catalog, buyer, calm)

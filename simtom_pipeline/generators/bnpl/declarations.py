@@ -1,0 +1,178 @@
+"""What the landed tables must show: shares that the scenario states, claims without exception, default."""
+
+from datetime import date
+from typing import get_args
+
+from ...contracts import Claim, DeclaredOutcome, DeclaredShares
+from . import config
+from .credit import DefaultLaw
+from .repayment import DAYS_BETWEEN_PAYMENTS
+
+_AGE_BRACKET_AT_SIGNUP = (
+    "CASE WHEN age(signup_at, birth_date) < INTERVAL 25 YEAR THEN '18-24'"
+    " WHEN age(signup_at, birth_date) < INTERVAL 35 YEAR THEN '25-34'"
+    " WHEN age(signup_at, birth_date) < INTERVAL 45 YEAR THEN '35-44'"
+    " WHEN age(signup_at, birth_date) < INTERVAL 55 YEAR THEN '45-54' ELSE '55+' END"
+)
+
+
+def shares(settings: config.BnplSettings, first_day: date) -> list[DeclaredShares]:
+    """Shares that the landed tables must show, each on the table whose rows are its draws."""
+    population, systems = settings.population, settings.devices.device_os
+    declared = [
+        DeclaredShares("customers", name, getattr(population, name))
+        for name in (
+            "income_bracket",
+            "credit_score_range",
+            "verification_level",
+            "address_stability",
+            "state",
+        )
+    ]
+    declared += [
+        DeclaredShares("customers", _AGE_BRACKET_AT_SIGNUP, population.age_bracket, label="age_bracket"),
+        DeclaredShares("devices", "device_type", settings.devices.device_type),
+        DeclaredShares("payment_methods", "payment_provider", settings.payment_methods.payment_provider),
+    ]
+    declared += [
+        DeclaredShares(
+            "devices", "device_os", getattr(systems, kind), f"device_type = '{kind}'", f"os_{kind}"
+        )
+        for kind in get_args(config.DeviceType)
+    ]
+    categories = settings.catalog.categories.all().items()
+    behaviors = settings.risk_scenarios.all().items()
+    repeat = population.repeat_customer_rate
+    return [
+        *declared,
+        DeclaredShares("transactions", "risk_scenario", {k: v.share for k, v in behaviors}),
+        DeclaredShares(
+            "transactions",
+            "(SELECT p.product_category FROM {schema}.products p WHERE p.product_id = t.product_id)",
+            {k: v.share for k, v in categories},
+            label="product_category",
+        ),
+        DeclaredShares(
+            "transactions",
+            "CASE WHEN is_first_purchase THEN 'first' ELSE 'repeat' END",
+            {"first": 1 - repeat, "repeat": repeat},
+            # The first day may start without anybody who could come back.
+            where=f"day > DATE '{first_day}'",
+            label="repeat_customer_rate",
+        ),
+    ]
+
+
+def claims(credit: config.Credit) -> list[Claim]:
+    """Installments, outcomes and purchases agree with each other, to the cent and to the microsecond."""
+    off = f"INTERVAL {credit.charge_off_days} DAY"
+    unpaid = f"(i.paid_at IS NULL OR i.paid_at > i.due_at + {off})"
+    of_a_purchase = (
+        "SELECT t.transaction_id, t.event_time, t.amount, t.installment_count,"
+        " count(i.transaction_id) AS payments, coalesce(sum(i.amount_due), 0) AS due,"
+        f" coalesce(bool_or({unpaid}), false) AS defaulted,"
+        f" min(i.due_at) FILTER ({unpaid}) AS missed_at, max(i.due_at) + {off} AS last_at,"
+        " count(*) FILTER (i.late_fee > 0) AS fees"
+        " FROM {schema}.transactions t LEFT JOIN {schema}.installments i USING (transaction_id) GROUP BY ALL"
+    )
+    purchases = f"SELECT count(*) FROM ({of_a_purchase}) p WHERE "
+    outcomes = (
+        f"SELECT count(*) FROM ({of_a_purchase}) p"
+        " LEFT JOIN {schema}.outcomes o USING (transaction_id) WHERE "
+    )
+    payments = (
+        "SELECT count(*) FROM {schema}.installments i"
+        " JOIN {schema}.transactions t USING (transaction_id) WHERE "
+    )
+    return [
+        Claim(
+            "amounts_add_up",
+            "installments",
+            "the payments of a purchase add up to its amount",
+            purchases + "due <> amount",
+        ),
+        Claim(
+            "payment_plan",
+            "installments",
+            "a purchase has its number of payments, a fixed time apart, the first at checkout",
+            "SELECT ("
+            + purchases
+            + "payments <> installment_count) + ("
+            + payments
+            + f"due_at <> event_time + INTERVAL {DAYS_BETWEEN_PAYMENTS} DAY * (installment_number - 1)"
+            " OR installment_number NOT BETWEEN 1 AND installment_count"
+            " OR (installment_number = 1 AND amount_due <> first_payment_amount))",
+        ),
+        Claim(
+            "no_payment_before_purchase",
+            "installments",
+            "nothing is paid before the purchase",
+            payments + "least(paid_at, partial_paid_at) < event_time",
+        ),
+        Claim(
+            "amount_paid",
+            "installments",
+            "what is paid in full has a date, what is not is less than due, a part comes before the rest",
+            payments + "(paid_at IS NOT NULL) <> (amount_paid = amount_due)"
+            " OR partial_amount NOT BETWEEN 0 AND amount_paid OR partial_amount >= amount_due"
+            " OR (paid_at IS NULL AND amount_paid <> partial_amount)"
+            " OR (partial_amount > 0) <> (partial_paid_at IS NOT NULL) OR partial_paid_at > paid_at"
+            " OR (amount_paid > 0) <> (repayment_method IS NOT NULL)",
+        ),
+        Claim(
+            "days_past_due",
+            "installments",
+            "days past due are those from the due date to the payment, or to the charge-off",
+            payments + f"days_past_due <> CASE WHEN paid_at IS NULL THEN {credit.charge_off_days}"
+            " ELSE greatest(date_diff('day', due_at, paid_at), 0) END"
+            " OR (days_past_due > 0) <> (paid_at IS NULL OR paid_at > due_at)",
+        ),
+        Claim(
+            "late_fee_only_when_late",
+            "installments",
+            "a late fee is charged once a purchase, for a payment that is late",
+            "SELECT ("
+            + purchases
+            + "fees > 1) + ("
+            + payments
+            + f"late_fee > 0 AND days_past_due < {credit.late_fee_after_days})",
+        ),
+        Claim(
+            "default_is_an_unpaid_installment",
+            "outcomes",
+            "a purchase defaults exactly when a payment is unpaid at its charge-off",
+            outcomes + "o.will_default IS DISTINCT FROM defaulted",
+        ),
+        Claim(
+            "first_missed_payment",
+            "outcomes",
+            "days_to_first_missed_payment is what the installments say",
+            outcomes
+            + "o.days_to_first_missed_payment IS DISTINCT FROM date_diff('day', p.event_time, missed_at)",
+        ),
+        Claim(
+            "label_maturity",
+            "outcomes",
+            "a label is available when its payment is charged off, or else when the last could have been",
+            outcomes + f"o.label_available_at IS DISTINCT FROM coalesce(missed_at + {off}, last_at)"
+            " OR o.matured_at IS DISTINCT FROM last_at",
+        ),
+    ]
+
+
+def default(law: DefaultLaw) -> DeclaredOutcome:
+    """Default, with its true probability."""
+    return DeclaredOutcome(
+        table="outcomes",
+        column="will_default",
+        truth="default_risk",
+        probability="default_probability",
+        rate=law.expected_rate,
+        auc=law.expected_auc,
+        public={
+            "transactions": "transaction_id",
+            "bnpl_records": "_record_id",
+            "customer_history": "transaction_id",
+        },
+        not_public=("will_default", "days_to_first_missed_payment"),
+    )

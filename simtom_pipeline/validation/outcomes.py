@@ -1,0 +1,120 @@
+"""Is a yes-or-no outcome drawn with the probability that was declared, and does nothing else give it away?
+
+Given its probability p an outcome is a coin of its own: over any group of rows that is formed without
+looking at outcomes, their sum has mean sum(p) and variance sum(p (1 - p)), and nothing is estimated.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+SMALLEST_VARIANCE = 10.0
+"""Neighbouring groups are pooled until the variance of the sum of their outcomes is about this."""
+MOST_GROUPS = 50
+
+
+@dataclass(frozen=True)
+class GroupTest:
+    """Outcomes against their probabilities over k groups.
+
+    Attributes
+    ----------
+    observed, expected, rows : sums over each group, shape (k,).
+    p_value : of the sum of squared standardised differences, see `excess_p`; 1 if k is 0.
+    """
+
+    observed: np.ndarray
+    expected: np.ndarray
+    rows: np.ndarray
+    p_value: float
+
+
+def compare_groups(outcome: np.ndarray, probability: np.ndarray, group: np.ndarray) -> GroupTest:
+    """Compare outcomes (0 or 1) with their probabilities over groups 0 ... k - 1; shapes (n,)."""
+    variance = np.bincount(group, probability * (1 - probability))
+    pooled = _pool(variance)[group]
+    variance = np.bincount(pooled, probability * (1 - probability))
+    observed, expected = np.bincount(pooled, outcome), np.bincount(pooled, probability)
+    # Outcomes that are certain vary not at all: one that differs is impossible.
+    certain = variance <= 0
+    if np.any(np.abs(observed - expected)[certain] > 1e-9):
+        return GroupTest(observed, expected, np.bincount(pooled), 0.0)
+    z = (observed - expected)[~certain] / np.sqrt(variance[~certain])
+    return GroupTest(observed, expected, np.bincount(pooled), excess_p(z, variance[~certain]))
+
+
+def _pool(variance: np.ndarray) -> np.ndarray:
+    """New number of each group, neighbours put together until they vary about enough; shape (k,)."""
+    before = np.cumsum(variance) - variance
+    last = max(int(variance.sum() / SMALLEST_VARIANCE) - 1, 0)
+    number = np.minimum((before / SMALLEST_VARIANCE).astype(np.int64), last)
+    return np.unique(number, return_inverse=True)[1]
+
+
+def excess_p(z: np.ndarray, variance: np.ndarray) -> float:
+    """P-value of a sum of k squared standardised sums that is too large; shapes (k,).
+
+    A gamma law with mean k and variance sum(2 + 1 / variance): for rare outcomes, whose sums are nearly
+    Poisson, 1 / variance is the excess kurtosis; without it the law is chi-squared.
+    """
+    if len(z) == 0:
+        return 1.0
+    spread = float((2 + 1 / variance).sum())
+    return float(stats.gamma.sf(float((z**2).sum()), len(z) ** 2 / spread, scale=spread / len(z)))
+
+
+def total_p(outcome: np.ndarray, probability: np.ndarray) -> float:
+    """Two-sided p-value of the number of outcomes given their probabilities, shapes (n,).
+
+    Poisson-binomial by a skewed normal of the same three moments (Cornish & Fisher 1938, first order).
+    """
+    variance = float((probability * (1 - probability)).sum())
+    if variance == 0:
+        return 1.0 if np.array_equal(outcome, probability) else 0.0
+    skew = float((probability * (1 - probability) * (1 - 2 * probability)).sum()) / variance**1.5
+    z = float(outcome.sum() - probability.sum()) / variance**0.5
+    return float(min(2 * stats.norm.sf(abs(z - skew * (z**2 - 1) / 6)), 1.0))
+
+
+def quantile_groups(values: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
+    """Groups of neighbouring values, about equally large, equal values together; 0 ... k - 1, shape (n,)."""
+    edges = np.unique(np.quantile(values, np.arange(1, most) / most, method="higher"))
+    return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]
+
+
+def auc(outcome: np.ndarray, score: np.ndarray) -> tuple[float, float]:
+    """Area under the ROC curve of a score and its standard error (DeLong et al. 1988), shapes (n,).
+
+    Raises
+    ------
+    ValueError : all outcomes are the same.
+    """
+    yes = outcome.astype(bool)
+    m, n = int(yes.sum()), int((~yes).sum())
+    if m < 2 or n < 2:
+        raise ValueError("an AUC needs two outcomes of each kind")
+    rank = stats.rankdata(score)
+    beats = (rank[yes] - stats.rankdata(score[yes])) / n  # share of the no's that a yes ranks above
+    beaten = 1 - (rank[~yes] - stats.rankdata(score[~yes])) / m
+    error = (beats.var(ddof=1) / m + beaten.var(ddof=1) / n) ** 0.5
+    return float(beats.mean()), float(error)
+
+
+def clopper_pearson(count: int, n: int, confidence: float) -> tuple[float, float]:
+    """Exact interval of a share (Clopper & Pearson 1934)."""
+    tail = (1 - confidence) / 2
+    low = float(stats.beta.ppf(tail, count, n - count + 1)) if count > 0 else 0.0
+    high = float(stats.beta.isf(tail, count + 1, n - count)) if count < n else 1.0
+    return low, high
+
+
+def normal_interval(estimate: float, error: float, confidence: float) -> tuple[float, float]:
+    """Estimate plus and minus a normal quantile of its standard error."""
+    z = float(stats.norm.isf((1 - confidence) / 2))
+    return estimate - z * error, estimate + z * error
+
+
+def group_rate(outcome: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Share of yes in each row's group, as a score, shape (n,)."""
+    return (np.bincount(group, outcome) / np.bincount(group))[group]
