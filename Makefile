@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test ui check lint types layers docs lock
+.PHONY: demo test ui check lint types layers docs calibration lock
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "simtom_pipeline needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -35,6 +35,9 @@ check: lint types layers test
 
 docs: $(INSTALLED)
 	$(BIN)/python -m simtom_pipeline.documents
+
+calibration: $(INSTALLED)
+	$(BIN)/python -m simtom_pipeline.calibration
 
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet uv

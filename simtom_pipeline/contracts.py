@@ -80,7 +80,7 @@ class Column:
     type: ColumnType
     meaning: str
     unit: str = ""
-    nullable: bool = False
+    nullable: bool = field(default=False, kw_only=True)
 
     @property
     def comment(self) -> str:
@@ -230,8 +230,10 @@ class DeclaredOutcome:
     ----------
     table, column : where the outcome stands, by the key of the event table.
     truth, probability : truth table and column of the probability it was drawn with.
-    rate : expected share of yes.
-    auc : area under the ROC curve of the probability over the population.
+    rate : share of yes that is expected over the reference population.
+    auc : area under the ROC curve of the probability over the reference population.
+    is_reference : whether the landed rows have the law of the reference population. If not, another rate
+        or AUC is no error.
     public : tables and views with a row an event whose columns were known before the outcome, and in which
         column each holds the key of the event; no column may tell more than the probability.
     not_public : columns of theirs that were not known: the outcome itself.
@@ -243,5 +245,6 @@ class DeclaredOutcome:
     probability: str
     rate: float
     auc: float
+    is_reference: bool
     public: Mapping[str, str]
     not_public: tuple[str, ...] = ()

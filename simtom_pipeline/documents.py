@@ -49,7 +49,8 @@ def _table(contract: TableContract) -> str:
 
 def _view(view: ViewContract) -> str:
     reads = ", ".join(f"`{name}`" for name in view.reads)
-    return f"## `<scenario>.{view.name}` (view)\n\nA row is {view.row}. Reads {reads}.\n\n{_columns(view)}"
+    kind = "table macro" if view.parameters else "view"
+    return f"## `<scenario>.{view.call}` ({kind})\n\nA row is {view.row}. Reads {reads}.\n\n{_columns(view)}"
 
 
 def _columns(contract: TableContract | ViewContract) -> str:

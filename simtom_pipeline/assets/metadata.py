@@ -17,9 +17,10 @@ def describe(scenario: Scenario, contract: TableContract | ViewContract, databas
     schema = (
         landing.schema_of(scenario.name, contract) if isinstance(contract, TableContract) else scenario.name
     )
+    name = contract.call if isinstance(contract, ViewContract) else contract.name
     return {
         "dagster/column_schema": column_schema(contract),
-        "dagster/table_name": f"{database}.{schema}.{contract.name}",
+        "dagster/table_name": f"{database}.{schema}.{name}",
         "dagster/column_lineage": lineage(scenario, contract),
     }
 
@@ -28,8 +29,10 @@ def column_schema(contract: TableContract | ViewContract) -> dg.TableSchema:
     """Names, SQL types and meanings of the columns."""
     keys = contract.primary_key if isinstance(contract, TableContract) else ()
     # A view joins what has landed: a day whose customers have not landed yet has none to show.
-    nullable = isinstance(contract, ViewContract)
-    return dg.TableSchema([_column(c, nullable, unique=keys == (c.name,)) for c in contract.columns])
+    of_view = isinstance(contract, ViewContract)
+    return dg.TableSchema(
+        [_column(c, of_view or c.nullable, unique=keys == (c.name,)) for c in contract.columns]
+    )
 
 
 def _column(column: Column, nullable: bool, unique: bool) -> dg.TableColumn:
@@ -65,6 +68,12 @@ def parents_first(contracts: Iterable[TableContract]) -> list[TableContract]:
     return [by_name[name] for name in TopologicalSorter(parents).static_order() if name in by_name]
 
 
+def _kind(contract: TableContract | ViewContract) -> str:
+    if isinstance(contract, TableContract):
+        return "table"
+    return "macro" if contract.parameters else "view"
+
+
 def spec(
     scenario: Scenario,
     contract: TableContract | ViewContract,
@@ -77,7 +86,7 @@ def spec(
         deps=upstream(scenario, contract),
         description=f"A row is {contract.row}.",
         group_name=scenario.name,
-        kinds={"duckdb", "view" if isinstance(contract, ViewContract) else "table"},
+        kinds={"duckdb", _kind(contract)},
         metadata=describe(scenario, contract, database),
         partitions_def=partitions,
     )

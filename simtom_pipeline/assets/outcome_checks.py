@@ -1,6 +1,6 @@
 """Checks of outcomes that were drawn with a known probability: calibration, rate, Bayes AUC, leakage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,9 +13,9 @@ from ..validation.decisions import Finding, Verdict, exactness, holm, magnitude,
 from ..validation.outcomes import (
     MOST_GROUPS,
     auc,
+    auc_of_groups,
     clopper_pearson,
     compare_groups,
-    group_rate,
     normal_interval,
     quantile_groups,
     total_p,
@@ -55,6 +55,15 @@ class Outcomes:
             {"n": len(outcome), "count": int(outcome.sum()), "expected": float(probability.sum())},
         )
 
+    def over_the_reference(
+        self, verdict: Verdict, summary: str, figures: Mapping[str, float | int | str]
+    ) -> Finding:
+        """A finding about what is stated for the reference population only."""
+        if self.declared.is_reference or verdict is not Verdict.FAILED:
+            return Finding(verdict, summary, figures)
+        summary += " for a stationary population, which this scenario's is not"
+        return Finding(Verdict.INCONCLUSIVE, summary, figures)
+
 
 def declared_probability(outcomes: Outcomes) -> Finding:
     """Outcomes are coins with their declared probability: in total, and over groups of like probability."""
@@ -91,7 +100,7 @@ def outcome_rate(outcomes: Outcomes) -> Finding:
         return Finding(Verdict.INCONCLUSIVE, "no outcome has landed", {"n": 0})
     inner, outer = (clopper_pearson(count, n, confidence) for confidence in (0.90, 0.999))
     tolerance = outcomes.scenario.checks.rate_tolerance * target
-    return Finding(
+    return outcomes.over_the_reference(
         magnitude(inner, outer, target, tolerance),
         f"{count / n:.4%} where {target:.4%} is stated",
         {
@@ -113,7 +122,7 @@ def bayes_auc(outcomes: Outcomes) -> Finding:
     estimate, error = auc(outcome, probability)
     inner, outer = (normal_interval(estimate, error, confidence) for confidence in (0.90, 0.999))
     target, tolerance = outcomes.declared.auc, outcomes.scenario.checks.auc_tolerance
-    return Finding(
+    return outcomes.over_the_reference(
         magnitude(inner, outer, target, tolerance),
         f"AUC {estimate:.4f} where {target:.4f} is stated",
         {
@@ -142,7 +151,7 @@ def leakage(outcomes: Outcomes) -> Finding:
         group = quantile_groups(values) if values.max() >= MOST_GROUPS else values
         names.append(name)
         p_values.append(compare_groups(outcome, probability, group).p_value)
-        scores.append(auc(outcome, group_rate(outcome, group)))
+        scores.append(auc_of_groups(outcome, group))
     adjusted = holm(p_values)
     verdicts = [
         worst(

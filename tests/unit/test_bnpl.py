@@ -131,7 +131,7 @@ def test_the_screening_score_has_the_published_weights(history: duckdb.DuckDBPyC
 RECORD = """transaction_id customer_id product_id device_id payment_method_id amount currency status
 risk_scenario risk_score risk_level installment_count first_payment_amount payment_frequency
 purchase_context checkout_speed cart_abandonment_count price_comparison_time time_on_site_seconds
-credit_utilization economic_stress_factor customer_age_bracket customer_tenure_days
+credit_utilization economic_stress_factor will_default days_to_first_missed_payment customer_age_bracket customer_tenure_days
 customer_income_bracket customer_credit_score_range customer_verification_level
 customer_address_stability customer_state product_category product_subcategory product_brand
 product_price product_bnpl_eligible product_risk_category device_type device_os device_is_trusted
@@ -144,8 +144,12 @@ def test_the_flat_record_has_its_fields_in_order_and_loses_no_purchase(
     view = history.sql("FROM baseline.bnpl_records")
     assert view.columns == RECORD
     total = one(history, "SELECT count(*) FROM baseline.transactions")
-    complete = " AND ".join(f'"{column}" IS NOT NULL' for column in RECORD)
+    complete = " AND ".join(
+        f'"{column}" IS NOT NULL' for column in RECORD if column != "days_to_first_missed_payment"
+    )
     assert one(history, f"SELECT count(*) FROM baseline.bnpl_records WHERE {complete}") == total
+    defaults = "will_default = (days_to_first_missed_payment IS NOT NULL)"
+    assert one(history, f"SELECT count(*) FROM baseline.bnpl_records WHERE {defaults}") == total
 
 
 def test_identifiers_of_the_flat_record_have_the_known_format(history: duckdb.DuckDBPyConnection) -> None:

@@ -160,8 +160,11 @@ def claims(credit: config.Credit) -> list[Claim]:
     ]
 
 
-def default(law: DefaultLaw) -> DeclaredOutcome:
-    """Default, with its true probability."""
+def default(law: DefaultLaw, population: config.Population) -> DeclaredOutcome:
+    """Default, with its true probability.
+
+    The population is as in the reference only if it starts with as many customers as it sustains.
+    """
     return DeclaredOutcome(
         table="outcomes",
         column="will_default",
@@ -169,6 +172,7 @@ def default(law: DefaultLaw) -> DeclaredOutcome:
         probability="default_probability",
         rate=law.expected_rate,
         auc=law.expected_auc,
+        is_reference=population.initial_customers is None and population.customer_lifetime_days is not None,
         public={
             "transactions": "transaction_id",
             "bnpl_records": "_record_id",

@@ -144,7 +144,7 @@ class BnplGenerator(BaseGenerator):
 
     def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
         """Default, with its true probability."""
-        return [declarations.default(self._law)]
+        return [declarations.default(self._law, self.settings.population)]
 
     def _is_first(self, day: Day, anyone: bool) -> np.ndarray:
         """Which arrivals are first purchases, shape (n_events,)."""

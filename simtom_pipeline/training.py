@@ -1,0 +1,86 @@
+"""What a training job reads: the purchases whose labels must be known at a moment, with their features."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
+
+import duckdb
+import pyarrow as pa
+
+from .home import default_database
+from .landing import LandingError, connect, quoted
+from .scenarios.models import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AsOf = str | date | datetime
+
+
+@overload
+def training_set(
+    scenario: Scenario | str,
+    *,
+    as_of: AsOf,
+    database: Path | str | None = None,
+    format: Literal["pandas"] = "pandas",
+) -> "pd.DataFrame": ...
+@overload
+def training_set(
+    scenario: Scenario | str,
+    *,
+    as_of: AsOf,
+    database: Path | str | None = None,
+    format: Literal["arrow"],
+) -> pa.Table: ...
+def training_set(
+    scenario: Scenario | str,
+    *,
+    as_of: AsOf,
+    database: Path | str | None = None,
+    format: Literal["pandas", "arrow"] = "pandas",
+) -> "pd.DataFrame | pa.Table":
+    """What an honest training job could have seen at `as_of`: one row a purchase, in order of time.
+
+    Only purchases that have matured are in it, so that defaults, which are known earlier, are not over-
+    represented; features of the customer's history are as of the purchase. The columns are those of the
+    table macro `<scenario>.training_set(as_of)`, the label is the last one.
+
+    Parameters
+    ----------
+    scenario : a landed scenario, or its name.
+    as_of : a moment of the simulated clock; a date means its midnight.
+    database : the DuckDB file; by default `$SIMTOM_HOME/simtom.duckdb`.
+    format : "pandas" (ENUMs become categories) or "arrow".
+
+    Raises
+    ------
+    LandingError : there is no such file, or the scenario has not landed in it.
+    ValueError : `as_of` is not a moment without a time zone, or the format is another one.
+    """
+    if format not in ("pandas", "arrow"):
+        raise ValueError(f"format: found {format!r}; allowed: 'pandas', 'arrow'")
+    moment, name = _moment(as_of), scenario if isinstance(scenario, str) else scenario.name
+    file = Path(database or default_database())
+    if not file.is_file():
+        raise LandingError(f"{file} does not exist. Land the scenario first: simtom run {name}")
+    with connect(file, read_only=True) as connection:
+        try:
+            rows = connection.execute(
+                f"FROM {quoted(name, 'training_set')}(?) ORDER BY event_time, transaction_id", [moment]
+            )
+        except duckdb.CatalogException as error:
+            raise LandingError(
+                f"{file} has no training set of {name!r}. Land the scenario first: simtom run {name}"
+            ) from error
+        return rows.df() if format == "pandas" else rows.to_arrow_table()
+
+
+def _moment(as_of: AsOf) -> datetime:
+    try:
+        moment = datetime.fromisoformat(as_of if isinstance(as_of, str) else as_of.isoformat())
+    except ValueError as error:
+        raise ValueError(f"as_of: found {as_of!r}; allowed: a moment such as 2024-12-31 ({error})") from None
+    if moment.tzinfo is not None:
+        raise ValueError(f"as_of: found {as_of!r}; allowed: a moment without a time zone")
+    return moment
