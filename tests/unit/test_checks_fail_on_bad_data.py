@@ -356,8 +356,7 @@ NOT_AS_DRAWN = [
         "leakage",
         "default_risk",
         "UPDATE customers SET state = 'WY' FROM outcomes JOIN transactions USING (transaction_id)"
-        " WHERE will_default AND transactions.customer_id = customers.customer_id"
-        " AND transactions.customer_id % 3 = 0",
+        " WHERE will_default AND transactions.customer_id = customers.customer_id",
     ),
 ]
 SPOILED = [

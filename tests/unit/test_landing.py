@@ -299,7 +299,7 @@ def test_an_enum_keeps_the_order_of_its_values(database: Connection) -> None:
 
 def test_moments_are_exact_to_the_microsecond(database: Connection) -> None:
     moments = np.array([0, -1, 1, 1_704_067_200_000_001, 7_258_118_399_999_999, -2_208_988_800_000_000])
-    epoch = datetime(1970, 1, 1)  # noqa: DTZ001
+    epoch = datetime(1970, 1, 1)
     expected = [epoch + timedelta(microseconds=int(m)) for m in moments]
     assert landed_events(database, "event_time", moments) == expected
 

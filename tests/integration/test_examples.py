@@ -1,0 +1,38 @@
+"""The examples run as their users run them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from simtom_pipeline import load_scenario
+from simtom_pipeline.assets.history import land_history
+from simtom_pipeline.landing import connect
+from simtom_pipeline.simulation import registry
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_the_default_model_is_trained_and_compared_with_its_ceiling(tmp_path: Path) -> None:
+    """A lender with many defaults and a quick charge-off, so that a few months are enough to learn from."""
+    file = tmp_path / "busy.duckdb"
+    overrides = {
+        "volume.base_daily_volume": 600,
+        "bnpl.population.customer_lifetime_days": 40,
+        "bnpl.credit.base_default_rate": 0.1,
+        "bnpl.credit.charge_off_days": 14,
+        "clock.end": "2024-04-15",
+    }
+    scenario = load_scenario("baseline", overrides)
+    days, generator = scenario.clock.days(), registry().generator("bnpl")
+    land_history(scenario, generator, days, lambda: connect(file), lambda landed: None)
+    command = [sys.executable, str(EXAMPLES / "train_default_model.py"), "--database", str(file)]
+    done = subprocess.run(
+        [*command, "--train-on", "2024-03-20", "--judge-on", "2025-04-01"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = re.findall(r"^([\w ,]+): +AUC ([\d.]+)", done.stdout, re.MULTILINE)
+    auc = {name: float(value) for name, value in lines}
+    assert set(auc) == {"logistic regression", "gradient boosting", "ceiling, signals only", "Bayes ceiling"}
+    assert 0.65 < auc["gradient boosting"] < auc["Bayes ceiling"]
+    assert auc["ceiling, signals only"] < auc["Bayes ceiling"]
