@@ -9,6 +9,7 @@ import pytest
 
 from simtom_pipeline import ScenarioError, load_scenario
 from simtom_pipeline.assets.history import land_history
+from simtom_pipeline.calibration import CALIBRATION_FILE, calibration_text
 from simtom_pipeline.landing import connect
 from simtom_pipeline.simulation import registry
 
@@ -28,8 +29,8 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
         yield connection
 
 
-def test_there_are_three_queries_with_their_output() -> None:
-    assert len(QUERIES) == 3
+def test_there_are_four_queries_with_their_output() -> None:
+    assert len(QUERIES) == 4
 
 
 @pytest.mark.parametrize("number", range(len(QUERIES)))
@@ -41,9 +42,17 @@ def test_a_query_of_the_readme_gives_its_output(number: int, year: duckdb.DuckDB
 
 def test_the_row_counts_of_the_readme_are_those_of_the_baseline(year: duckdb.DuckDBPyConnection) -> None:
     stated = re.findall(r"^ (baseline\w*\.\w+) +([\d,]+)", README, re.MULTILINE)
-    assert len(stated) == 6
+    assert len(stated) == 9
     for table, count in stated:
         assert f"{year.sql(f'SELECT count(*) FROM {table}').fetchall()[0][0]:,}" == count, table
+
+
+def test_the_page_of_published_figures_is_what_the_baseline_gives(year: duckdb.DuckDBPyConnection) -> None:
+    assert calibration_text(year) == CALIBRATION_FILE.read_text()
+
+
+def test_no_published_figure_is_missed(year: duckdb.DuckDBPyConnection) -> None:
+    assert "fail" not in calibration_text(year)
 
 
 def test_the_template_of_the_readme_is_the_one_that_init_writes() -> None:
