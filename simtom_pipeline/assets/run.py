@@ -53,18 +53,20 @@ def run_history(
     LandingError : the file is locked, is no database, or holds tables of another contract.
     """
     generator = registry().generator(scenario.generator)
-    with landing.connect(file) as connection:
-        landing.check_fits(connection, scenario.name, generator.contracts())
     prepare_instance(home)
-    result = _execute(scenario, days, file, progress)
-    with landing.connect(file, read_only=True) as connection:
-        schema = landing.readable(connection, scenario.name)
-        rows = {
-            f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
-                connection, landing.schema_of(scenario.name, contract), contract.name
-            )
-            for contract in generator.contracts()
-        }
+    # The file is looked at only while it is this run's turn: another run may be writing into it.
+    with dg.DagsterInstance.get() as instance, command_run(instance) as tags:
+        with landing.connect(file) as connection:
+            landing.check_fits(connection, scenario.name, generator.contracts())
+        result = _execute(instance, tags, scenario, days, file, progress)
+        with landing.connect(file, read_only=True) as connection:
+            schema = landing.readable(connection, scenario.name)
+            rows = {
+                f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
+                    connection, landing.schema_of(scenario.name, contract), contract.name
+                )
+                for contract in generator.contracts()
+            }
     return RunReport(
         rows=rows,
         checks=[_check_result(evaluation) for evaluation in result.get_asset_check_evaluations()],
@@ -74,7 +76,12 @@ def run_history(
 
 
 def _execute(
-    scenario: Scenario, days: Sequence[date], file: Path, progress: Progress
+    instance: dg.DagsterInstance,
+    tags: dict[str, str],
+    scenario: Scenario,
+    days: Sequence[date],
+    file: Path,
+    progress: Progress,
 ) -> dg.ExecuteInProcessResult:
     logging.getLogger("dagster").setLevel(logging.ERROR)
     graphs = dg.Definitions.merge(
@@ -83,22 +90,21 @@ def _execute(
         scenario_definitions(scenario, file, pool=None),
     )
     job = graphs.resolve_job_def(f"{scenario.name}_job")
-    with dg.DagsterInstance.get() as instance, command_run(instance) as tags:
-        try:
-            return job.execute_in_process(
-                instance=instance,
-                tags=tags | range_tags(days[0].isoformat(), days[-1].isoformat()),
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
-        except landing.LandingError:
-            raise
-        except Exception as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, landing.LandingError):
-                cause = cause.__cause__
-            if cause is not None:
-                raise cause from error
-            raise
+    try:
+        return job.execute_in_process(
+            instance=instance,
+            tags=tags | range_tags(days[0].isoformat(), days[-1].isoformat()),
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    except landing.LandingError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, landing.LandingError):
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from error
+        raise
 
 
 def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
