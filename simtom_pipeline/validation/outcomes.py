@@ -36,12 +36,15 @@ def compare_groups(outcome: np.ndarray, probability: np.ndarray, group: np.ndarr
     pooled = _pool(variance)[group]
     variance = np.bincount(pooled, probability * (1 - probability))
     observed, expected = np.bincount(pooled, outcome), np.bincount(pooled, probability)
-    # Outcomes that are certain vary not at all: one that differs is impossible.
-    certain = variance <= 0
-    if np.any(np.abs(observed - expected)[certain] > 1e-9):
-        return GroupTest(observed, expected, np.bincount(pooled), 0.0)
-    z = (observed - expected)[~certain] / np.sqrt(variance[~certain])
-    return GroupTest(observed, expected, np.bincount(pooled), excess_p(z, variance[~certain]))
+    varies = variance > 0
+    z = (observed - expected)[varies] / np.sqrt(variance[varies])
+    p_value = 0.0 if _impossible(outcome, probability) else excess_p(z, variance[varies])
+    return GroupTest(observed, expected, np.bincount(pooled), p_value)
+
+
+def _impossible(outcome: np.ndarray, probability: np.ndarray) -> bool:
+    """Whether something happened whose probability is zero, or did not though it is one."""
+    return bool(np.any(np.where(outcome > 0, probability, 1 - probability) <= 0))
 
 
 def _pool(variance: np.ndarray) -> np.ndarray:
@@ -70,8 +73,10 @@ def total_p(outcome: np.ndarray, probability: np.ndarray) -> float:
     Poisson-binomial by a skewed normal of the same three moments (Cornish & Fisher 1938, first order).
     """
     variance = float((probability * (1 - probability)).sum())
+    if _impossible(outcome, probability):
+        return 0.0
     if variance == 0:
-        return 1.0 if np.array_equal(outcome, probability) else 0.0
+        return 1.0
     skew = float((probability * (1 - probability) * (1 - 2 * probability)).sum()) / variance**1.5
     z = float(outcome.sum() - probability.sum()) / variance**0.5
     return float(min(2 * stats.norm.sf(abs(z - skew * (z**2 - 1) / 6)), 1.0))

@@ -144,6 +144,14 @@ def test_definitions_describe_tables_columns_and_lineage(scenario: Scenario, tmp
     assert truth.metadata["dagster/table_name"] == "simtom.baseline_truth.daily_intensity"
     records = specs[key("bnpl_records")]
     assert records.kinds == {"duckdb", "view"}
+    macro = specs[key("training_set")]
+    assert macro.kinds == {"duckdb", "macro"}
+    assert macro.metadata["dagster/table_name"] == "simtom.baseline.training_set(as_of)"
+    assert key("customer_history") in {dep.asset_key for dep in macro.deps}
+    paid_at = {c.name: c for c in specs[key("installments")].metadata["dagster/column_schema"].columns}[
+        "paid_at"
+    ]
+    assert paid_at.constraints.nullable
     (source,) = records.metadata["dagster/column_lineage"].deps_by_column["customer_state"]
     assert (source.asset_key, source.column_name) == (key("customers"), "state")
 
@@ -161,6 +169,12 @@ def test_every_table_has_its_checks(scenario: Scenario, instance: dg.DagsterInst
     for table in ("customers", "devices", "payment_methods"):
         assert {"primary_key", "day_boundaries", "declared_shares", "replay"} <= names[table]
     assert names["products"] == {"primary_key", "replay"}
+    assert names["outcomes"] == {
+        "primary_key", "temporal_integrity", "replay", "default_is_an_unpaid_installment",
+        "first_missed_payment", "label_maturity", "outcome_rate",
+    }  # fmt: skip
+    assert {"declared_probability", "bayes_auc", "leakage"} <= names["truth/default_risk"]
+    assert {"amounts_add_up", "late_fee_only_when_late"} <= names["installments"]
 
 
 def test_a_spoilt_day_fails_its_check_and_a_rerun_mends_it(

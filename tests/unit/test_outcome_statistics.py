@@ -1,0 +1,136 @@
+"""The statistics of outcomes against SciPy and scikit-learn, and their false alarms under the null."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from simtom_pipeline.validation.outcomes import (
+    auc,
+    auc_of_groups,
+    clopper_pearson,
+    compare_groups,
+    normal_interval,
+    quantile_groups,
+    total_p,
+)
+
+RUNS = 2000
+
+
+def coins(random: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes of n rare and skewed probabilities, as defaults are."""
+    p = random.beta(0.6, 25, n)
+    return (random.random(n) < p).astype(float), p
+
+
+def test_p_values_of_true_probabilities_are_uniform_also_in_the_tail() -> None:
+    """Rare outcomes: a p-value below 1 in 1,000 is allowed about 2 times in 2,000, not 20."""
+    random = np.random.default_rng(1)
+    totals, grouped = [], []
+    for _ in range(RUNS):
+        outcome, p = coins(random, 3000)
+        totals.append(total_p(outcome, p))
+        grouped.append(compare_groups(outcome, p, quantile_groups(p)).p_value)
+    for found in (totals, grouped):
+        for level in (0.05, 0.01):
+            rejected = sum(value < level for value in found)
+            assert stats.binomtest(rejected, RUNS, level).pvalue > 1e-4, level
+        assert sum(value < 0.001 for value in found) <= 9
+
+
+def test_the_total_has_the_poisson_binomial_tail() -> None:
+    """Against the exact law by convolution, for forty probabilities."""
+    p = np.random.default_rng(2).beta(2, 8, 40)
+    law = np.ones(1)
+    for one in p:
+        law = np.convolve(law, [1 - one, one])
+    for count in range(1, 22):
+        outcome = np.r_[np.ones(count), np.zeros(40 - count)]
+        exact = min(2 * min(law[: count + 1].sum(), law[count:].sum()), 1.0)
+        mid = exact - law[count]  # the normal law has no atoms: it lies between
+        assert 0.3 * mid - 1e-5 <= total_p(outcome, p) <= exact * 2 + 1e-6, count
+
+
+@pytest.mark.parametrize("wrong", [1.15, 0.85])
+def test_probabilities_that_are_off_by_a_seventh_are_found(wrong: float) -> None:
+    outcome, p = coins(np.random.default_rng(3), 60_000)
+    assert total_p(outcome, p * wrong) < 1e-4
+
+
+def test_a_right_total_with_wrong_groups_is_found() -> None:
+    outcome, p = coins(np.random.default_rng(4), 60_000)
+    flat = np.full(len(p), p.mean())
+    assert total_p(outcome, flat) > 0.001
+    assert compare_groups(outcome, flat, quantile_groups(p)).p_value < 1e-9
+
+
+def test_groups_say_what_is_in_them() -> None:
+    outcome, p = coins(np.random.default_rng(5), 20_000)
+    found = compare_groups(outcome, p, quantile_groups(p))
+    assert found.rows.sum() == 20_000
+    assert found.observed.sum() == outcome.sum()
+    assert found.expected.sum() == pytest.approx(p.sum())
+    assert 5 < len(found.rows) <= 50
+
+
+def test_what_is_certain_and_happens_otherwise_is_impossible() -> None:
+    sure = np.r_[np.zeros(50), np.ones(50)]
+    assert compare_groups(sure, sure, np.zeros(100, int)).p_value == 1.0
+    assert compare_groups(1 - sure, sure, (sure > 0).astype(int)).p_value == 0.0
+    assert total_p(sure, sure) == 1.0
+    assert total_p(np.ones(100), sure) == 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scores=st.lists(st.integers(0, 9), min_size=6, max_size=60),
+    seed=st.integers(0, 1000),
+)
+def test_the_auc_is_scikit_learns(scores: list[int], seed: int) -> None:
+    outcome = (np.random.default_rng(seed).random(len(scores)) < 0.4).astype(float)
+    outcome[:4] = [0, 1, 0, 1]
+    found, error = auc(outcome, np.array(scores))
+    assert found == pytest.approx(roc_auc_score(outcome, scores), abs=1e-12)
+    assert error >= 0
+
+
+def test_the_standard_error_of_the_auc_is_its_spread() -> None:
+    random = np.random.default_rng(6)
+    found = np.array([auc(*coins(random, 2000)) for _ in range(800)])
+    assert found[:, 1].mean() == pytest.approx(found[:, 0].std(), rel=0.1)
+
+
+def test_an_auc_needs_both_outcomes() -> None:
+    with pytest.raises(ValueError, match="two outcomes of each kind"):
+        auc(np.zeros(10), np.arange(10))
+
+
+def test_ranking_by_groups_ranks_them_by_their_rate() -> None:
+    group = np.repeat([0, 1, 2], 100)
+    outcome = np.r_[np.tile([1.0, 0], 50), np.tile([0.0, 0, 0, 1], 25), np.ones(100)]
+    rate = np.array([0.5, 0.25, 1.0])[group]
+    assert auc_of_groups(outcome, group)[0] == pytest.approx(roc_auc_score(outcome, rate))
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 40), (3, 40), (40, 40), (183, 10_000)])
+def test_the_interval_of_a_share_is_scipys(count: int, n: int) -> None:
+    exact = stats.binomtest(count, n).proportion_ci(0.9, "exact")
+    assert clopper_pearson(count, n, 0.9) == pytest.approx((exact.low, exact.high))
+
+
+def test_a_normal_interval_has_its_confidence() -> None:
+    low, high = normal_interval(2.0, 0.5, 0.999)
+    assert stats.norm(2, 0.5).cdf(high) - stats.norm(2, 0.5).cdf(low) == pytest.approx(0.999)
+
+
+def test_quantile_groups_keep_equal_values_together_and_are_about_equally_large() -> None:
+    values = np.random.default_rng(7).integers(0, 500, 40_000)
+    group = quantile_groups(values)
+    assert len(np.unique(np.c_[values, group], axis=0)) == len(np.unique(values))
+    assert (np.diff(group[np.argsort(values, kind="stable")]) >= 0).all()
+    sizes = np.bincount(group)
+    assert len(sizes) == 50
+    assert sizes.max() < 2 * sizes.min()
