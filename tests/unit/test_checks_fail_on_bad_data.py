@@ -325,6 +325,15 @@ CONTRADICTED = [
     Spoiled(claim, "outcomes" if claim in OF_OUTCOMES else "installments", f"UPDATE {table} {change}")
     for claim, table, change in CONTRADICTIONS
 ]
+LOST = [
+    Spoiled(claim, table, f"DELETE FROM {lost} WHERE transaction_id = 1")
+    for claim, table, lost in (
+        ("amounts_add_up", "installments", "installments"),
+        ("payment_plan", "installments", "installments"),
+        ("default_is_an_unpaid_installment", "outcomes", "outcomes"),
+        ("label_maturity", "outcomes", "outcomes"),
+    )
+]
 MORE_DEFAULTS = "UPDATE outcomes SET will_default = true WHERE transaction_id % 20 = 0"
 GIVEN_AWAY = "UPDATE transactions SET {} FROM outcomes o WHERE o.transaction_id = transactions.transaction_id"
 NOT_AS_DRAWN = [
@@ -373,6 +382,7 @@ SPOILED = [
     *RECODED,
     *NOT_AS_SIMULATED,
     *CONTRADICTED,
+    *LOST,
     *NOT_AS_DRAWN,
 ]
 

@@ -1,5 +1,6 @@
 """What the landed tables must show: shares that the scenario states, claims without exception, default."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import get_args
 
@@ -65,99 +66,98 @@ def shares(settings: config.BnplSettings, first_day: date) -> list[DeclaredShare
 
 def claims(credit: config.Credit) -> list[Claim]:
     """Installments, outcomes and purchases agree with each other, to the cent and to the microsecond."""
-    off = f"INTERVAL {credit.charge_off_days} DAY"
-    unpaid = f"(i.paid_at IS NULL OR i.paid_at > i.due_at + {off})"
-    of_a_purchase = (
-        "SELECT t.transaction_id, t.event_time, t.amount, t.installment_count,"
-        " count(i.transaction_id) AS payments, coalesce(sum(i.amount_due), 0) AS due,"
-        f" coalesce(bool_or({unpaid}), false) AS defaulted,"
-        f" min(i.due_at) FILTER ({unpaid}) AS missed_at, max(i.due_at) + {off} AS last_at,"
-        " count(*) FILTER (i.late_fee > 0) AS fees"
-        " FROM {schema}.transactions t LEFT JOIN {schema}.installments i USING (transaction_id) GROUP BY ALL"
+    return [*_claims_of_installments(credit), *_claims_of_outcomes(credit)]
+
+
+def _claims_of_installments(credit: config.Credit) -> Iterator[Claim]:
+    off, grace = credit.charge_off_days, credit.late_fee_after_days
+    yield _claim(
+        "installments.amounts_add_up",
+        "the payments of a purchase add up to its amount",
+        off,
+        purchases="due IS DISTINCT FROM amount",
     )
-    purchases = f"SELECT count(*) FROM ({of_a_purchase}) p WHERE "
-    outcomes = (
-        f"SELECT count(*) FROM ({of_a_purchase}) p"
-        " LEFT JOIN {schema}.outcomes o USING (transaction_id) WHERE "
+    yield _claim(
+        "installments.payment_plan",
+        "a purchase has its number of payments, a fixed time apart, the first at checkout",
+        off,
+        purchases="payments IS DISTINCT FROM installment_count",
+        payments=f"due_at <> event_time + INTERVAL {DAYS_BETWEEN_PAYMENTS} DAY * (installment_number - 1)"
+        " OR installment_number NOT BETWEEN 1 AND installment_count"
+        " OR (installment_number = 1 AND amount_due <> first_payment_amount)",
     )
-    payments = (
-        "SELECT count(*) FROM {schema}.installments i"
-        " JOIN {schema}.transactions t USING (transaction_id) WHERE "
+    yield _claim(
+        "installments.no_payment_before_purchase",
+        "nothing is paid before the purchase",
+        off,
+        payments="least(paid_at, partial_paid_at) < event_time",
     )
-    return [
-        Claim(
-            "amounts_add_up",
-            "installments",
-            "the payments of a purchase add up to its amount",
-            purchases + "due <> amount",
-        ),
-        Claim(
-            "payment_plan",
-            "installments",
-            "a purchase has its number of payments, a fixed time apart, the first at checkout",
-            "SELECT ("
-            + purchases
-            + "payments <> installment_count) + ("
-            + payments
-            + f"due_at <> event_time + INTERVAL {DAYS_BETWEEN_PAYMENTS} DAY * (installment_number - 1)"
-            " OR installment_number NOT BETWEEN 1 AND installment_count"
-            " OR (installment_number = 1 AND amount_due <> first_payment_amount))",
-        ),
-        Claim(
-            "no_payment_before_purchase",
-            "installments",
-            "nothing is paid before the purchase",
-            payments + "least(paid_at, partial_paid_at) < event_time",
-        ),
-        Claim(
-            "amount_paid",
-            "installments",
-            "what is paid in full has a date, what is not is less than due, a part comes before the rest",
-            payments + "(paid_at IS NOT NULL) <> (amount_paid = amount_due)"
-            " OR partial_amount NOT BETWEEN 0 AND amount_paid OR partial_amount >= amount_due"
-            " OR (paid_at IS NULL AND amount_paid <> partial_amount)"
-            " OR (partial_amount > 0) <> (partial_paid_at IS NOT NULL) OR partial_paid_at > paid_at"
-            " OR (amount_paid > 0) <> (repayment_method IS NOT NULL)",
-        ),
-        Claim(
-            "days_past_due",
-            "installments",
-            "days past due are those from the due date to the payment, or to the charge-off",
-            payments + f"days_past_due <> CASE WHEN paid_at IS NULL THEN {credit.charge_off_days}"
-            " ELSE greatest(date_diff('day', due_at, paid_at), 0) END"
-            " OR (days_past_due > 0) <> (paid_at IS NULL OR paid_at > due_at)",
-        ),
-        Claim(
-            "late_fee_only_when_late",
-            "installments",
-            "a late fee is charged once a purchase, for a payment that is late",
-            "SELECT ("
-            + purchases
-            + "fees > 1) + ("
-            + payments
-            + f"late_fee > 0 AND days_past_due < {credit.late_fee_after_days})",
-        ),
-        Claim(
-            "default_is_an_unpaid_installment",
-            "outcomes",
-            "a purchase defaults exactly when a payment is unpaid at its charge-off",
-            outcomes + "o.will_default IS DISTINCT FROM defaulted",
-        ),
-        Claim(
-            "first_missed_payment",
-            "outcomes",
-            "days_to_first_missed_payment is what the installments say",
-            outcomes
-            + "o.days_to_first_missed_payment IS DISTINCT FROM date_diff('day', p.event_time, missed_at)",
-        ),
-        Claim(
-            "label_maturity",
-            "outcomes",
-            "a label is available when its payment is charged off, or else when the last could have been",
-            outcomes + f"o.label_available_at IS DISTINCT FROM coalesce(missed_at + {off}, last_at)"
-            " OR o.matured_at IS DISTINCT FROM last_at",
-        ),
-    ]
+    yield _claim(
+        "installments.amount_paid",
+        "what is paid in full has a date, what is not is less than due, a part comes before the rest",
+        off,
+        payments="(paid_at IS NOT NULL) <> (amount_paid = amount_due)"
+        " OR partial_amount NOT BETWEEN 0 AND amount_paid OR partial_amount >= amount_due"
+        " OR (paid_at IS NULL AND amount_paid <> partial_amount)"
+        " OR (partial_amount > 0) <> (partial_paid_at IS NOT NULL) OR partial_paid_at > paid_at"
+        " OR (amount_paid > 0) <> (repayment_method IS NOT NULL)",
+    )
+    yield _claim(
+        "installments.days_past_due",
+        "days past due are those from the due date to the payment, or to the charge-off",
+        off,
+        payments=f"days_past_due <> CASE WHEN paid_at IS NULL THEN {off}"
+        " ELSE greatest(date_diff('day', due_at, paid_at), 0) END"
+        " OR (days_past_due > 0) <> (paid_at IS NULL OR paid_at > due_at)",
+    )
+    yield _claim(
+        "installments.late_fee_only_when_late",
+        "a late fee is charged once a purchase, for a payment that is late",
+        off,
+        purchases="fees > 1",
+        payments=f"late_fee > 0 AND days_past_due < {grace}",
+    )
+
+
+def _claims_of_outcomes(credit: config.Credit) -> Iterator[Claim]:
+    off = credit.charge_off_days
+    yield _claim(
+        "outcomes.default_is_an_unpaid_installment",
+        "a purchase defaults exactly when a payment is unpaid at its charge-off",
+        off,
+        purchases="will_default IS DISTINCT FROM defaulted",
+    )
+    yield _claim(
+        "outcomes.first_missed_payment",
+        "days_to_first_missed_payment is what the installments say",
+        off,
+        purchases="days_to_first_missed_payment IS DISTINCT FROM date_diff('day', event_time, missed_at)",
+    )
+    yield _claim(
+        "outcomes.label_maturity",
+        "a label is available when its payment is charged off, or else when the last could have been",
+        off,
+        purchases="label_available_at IS DISTINCT FROM"
+        f" coalesce(missed_at + INTERVAL {off} DAY, last_due_at + INTERVAL {off} DAY)"
+        f" OR matured_at IS DISTINCT FROM last_due_at + INTERVAL {off} DAY",
+    )
+
+
+def _claim(name: str, meaning: str, charge_off_days: int, **violated: str) -> Claim:
+    """`violated` says which purchases, and which payments, contradict the claim `table.name`."""
+    unpaid = f"(paid_at IS NULL OR paid_at > due_at + INTERVAL {charge_off_days} DAY)"
+    relations = {
+        "purchases": "{schema}.transactions t LEFT JOIN {schema}.outcomes o USING (transaction_id)"
+        " LEFT JOIN ("
+        "SELECT transaction_id, count(*) AS payments, sum(amount_due) AS due, max(due_at) AS last_due_at,"
+        f" bool_or({unpaid}) AS defaulted, min(due_at) FILTER ({unpaid}) AS missed_at,"
+        " count(*) FILTER (late_fee > 0) AS fees FROM {schema}.installments GROUP BY transaction_id"
+        ") i USING (transaction_id)",
+        "payments": "{schema}.installments i JOIN {schema}.transactions t USING (transaction_id)",
+    }
+    counts = [f"(SELECT count(*) FROM {relations[kind]} WHERE {where})" for kind, where in violated.items()]
+    table, check = name.split(".")
+    return Claim(check, table, meaning, f"SELECT {' + '.join(counts)}")
 
 
 def default(law: DefaultLaw, population: config.Population) -> DeclaredOutcome:
