@@ -37,6 +37,8 @@ class Target:
     unit: str
     source: str
     sql: str
+    follows: bool = False
+    """Whether it follows from several keys of the baseline; otherwise one key states it."""
 
 
 def _share(condition: str, relation: str = "baseline.bnpl_records") -> str:
@@ -74,6 +76,7 @@ TARGETS = (
         "loans",
         SPOTLIGHT,
         "SELECT count(*) / count(DISTINCT customer_id) FROM baseline.transactions",
+        follows=True,
     ),
     Target("loans charged off", 1.83, 0.15, "%", SPOTLIGHT, _share("will_default", "baseline.outcomes")),
     Target(
@@ -86,6 +89,7 @@ TARGETS = (
             "fees > 0",
             "(SELECT sum(late_fee) AS fees FROM baseline.installments GROUP BY transaction_id)",
         ),
+        follows=True,
     ),
     Target(
         "late fee of a loan that has one",
@@ -108,10 +112,11 @@ TARGETS = (
     Target(
         "purchases in four payments",
         100,
-        10,
+        5,
         "%",
-        SPOTLIGHT + ": the product; longer plans are the flat record's",
+        SPOTLIGHT + ": the product; the flat record has longer plans too",
         _share("installment_count = 4"),
+        follows=True,
     ),
     Target(
         "time between payments",
@@ -149,10 +154,20 @@ TARGETS = (
         " FROM baseline.outcomes JOIN baseline.transactions USING (transaction_id) WHERE will_default",
     ),
     Target("mobile, of purchases", 74.1, 1, "%", ADOBE_DEVICES, _share("device_type = 'mobile'")),
-    Target("Thanksgiving", 1.9, 0.2, "times", ADOBE_HOLIDAYS, _against_november("11-28", "11-28")),
-    Target("Black Friday", 3.3, 0.33, "times", ADOBE_HOLIDAYS, _against_november("11-29", "11-29")),
     Target(
-        "the weekend after, each day", 1.7, 0.2, "times", ADOBE_HOLIDAYS, _against_november("11-30", "12-01")
+        "Thanksgiving", 1.9, 0.2, "times", ADOBE_HOLIDAYS, _against_november("11-28", "11-28"), follows=True
+    ),
+    Target(
+        "Black Friday", 3.3, 0.33, "times", ADOBE_HOLIDAYS, _against_november("11-29", "11-29"), follows=True
+    ),
+    Target(
+        "the weekend after, each day",
+        1.7,
+        0.2,
+        "times",
+        ADOBE_HOLIDAYS,
+        _against_november("11-30", "12-01"),
+        follows=True,
     ),
     Target(
         "Cyber Monday",
@@ -161,6 +176,7 @@ TARGETS = (
         "times",
         ADOBE_HOLIDAYS,
         _against_november("12-02", "12-02"),
+        follows=True,
     ),
     Target("13 h", 151, 3, "index", OBERLO, _hour(13)),
     Target("21 h", 134, 3, "index", OBERLO, _hour(21)),
@@ -176,8 +192,18 @@ TARGETS = (
         MARKET_TRENDS,
         _share("repayment_method = 'debit_card'", "baseline.installments WHERE amount_paid > 0"),
     ),
-    Target("paid late at least once, income <25k", 40, 4, "% of users", SHED, _paid_late("<25k")),
-    Target("paid late at least once, income 25k-50k", 26, 4, "% of users", SHED, _paid_late("25k-50k")),
+    Target(
+        "paid late at least once, income <25k", 40, 4, "% of users", SHED, _paid_late("<25k"), follows=True
+    ),
+    Target(
+        "paid late at least once, income 25k-50k",
+        26,
+        4,
+        "% of users",
+        SHED,
+        _paid_late("25k-50k"),
+        follows=True,
+    ),
 )
 NOT_SIMULATED = (
     ("approval", "79 %", CONSUMER_USE, "declined applications are not simulated"),
@@ -191,19 +217,23 @@ def calibration_text(connection: duckdb.DuckDBPyConnection) -> str:
         "# The baseline against published figures",
         "",
         "Measured on the year of `simtom run baseline`; written by `make calibration`, which simulates it"
-        " anew. Published figures were gathered from public write-ups of the named reports.",
+        " anew. Published figures were gathered from public write-ups of the named reports. Some are stated"
+        " by a key of the baseline and must come out again; the others follow from several keys.",
         "",
-        "| what | measured | target | tolerance | unit | source | |",
-        "|---|---|---|---|---|---|---|",
+        "| what | measured | target | tolerance | unit | source | in the baseline | |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for target in TARGETS:
         (measured,) = connection.execute(target.sql).fetchall()[0]
         within = abs(float(measured) - target.value) <= target.tolerance
         lines.append(
             f"| {target.what} | {float(measured):.2f} | {target.value:g} | ± {target.tolerance:g} |"
-            f" {target.unit} | {target.source} | {'pass' if within else '**fail**'} |"
+            f" {target.unit} | {target.source} | {'follows' if target.follows else 'stated'} |"
+            f" {'pass' if within else '**fail**'} |"
         )
-    lines += [f"| {what} | | {value} | | | {source} | {why} |" for what, value, source, why in NOT_SIMULATED]
+    lines += [
+        f"| {what} | | {value} | | | {source} | | {why} |" for what, value, source, why in NOT_SIMULATED
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -229,6 +229,7 @@ class DeclaredOutcome:
     Attributes
     ----------
     table, column : where the outcome stands, by the key of the event table.
+    cluster : column of the event table whose equal values share something unobserved.
     truth, probability : truth table and column of the probability it was drawn with.
     rate : share of yes that is expected over the reference population.
     auc : area under the ROC curve of the probability over the reference population.
@@ -241,6 +242,7 @@ class DeclaredOutcome:
 
     table: str
     column: str
+    cluster: str
     truth: str
     probability: str
     rate: float

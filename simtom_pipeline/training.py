@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from .home import default_database
 from .landing import LandingError, connect, quoted
-from .scenarios.models import Scenario
+from .scenarios.models import Scenario, valid_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,14 +56,16 @@ def training_set(
     Raises
     ------
     LandingError : there is no such file, or the scenario has not landed in it.
-    ValueError : `as_of` is not a moment without a time zone, or the format is another one.
+    ValueError : `as_of` is not a moment without a time zone, the scenario no name, or the format another one.
     """
     if format not in ("pandas", "arrow"):
         raise ValueError(f"format: found {format!r}; allowed: 'pandas', 'arrow'")
-    moment, name = _moment(as_of), scenario if isinstance(scenario, str) else scenario.name
+    moment, name = _moment(as_of), scenario.name if isinstance(scenario, Scenario) else str(scenario)
     file = Path(database or default_database())
     if not file.is_file():
-        raise LandingError(f"{file} does not exist. Land the scenario first: simtom run {name}")
+        raise LandingError(f"There is no file {file}. Land the scenario first: simtom run {name}")
+    if not valid_name(name):
+        raise ValueError(f"scenario: found {scenario!r}; allowed: a scenario, or the name of one")
     with connect(file, read_only=True) as connection:
         try:
             rows = connection.execute(
@@ -78,7 +80,7 @@ def training_set(
 
 def _moment(as_of: AsOf) -> datetime:
     try:
-        moment = datetime.fromisoformat(as_of if isinstance(as_of, str) else as_of.isoformat())
+        moment = datetime.fromisoformat(str(as_of))
     except ValueError as error:
         raise ValueError(f"as_of: found {as_of!r}; allowed: a moment such as 2024-12-31 ({error})") from None
     if moment.tzinfo is not None:

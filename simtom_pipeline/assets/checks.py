@@ -267,9 +267,9 @@ def outcome_findings(landed: Landed, names: Collection[str]) -> dict[tuple[str, 
     """Finding by (table, check) of every declared outcome; only the named checks are worked out."""
     findings = {}
     alpha = landed.scenario.checks.family_wise_error / EXACTNESS_CHECKS
-    (key,) = landed.contracts[landed.generator.event_table].primary_key
+    events = landed.contracts[landed.generator.event_table]
     for declared in landed.expectations.declared_outcomes():
-        outcomes = Outcomes(landed.scenario, declared, key, landed.connection, alpha)
+        outcomes = Outcomes(landed.scenario, declared, events, landed.connection, alpha)
         for name, table in _outcome_checks(declared):
             if name in names:
                 findings[table, name] = OUTCOME_CHECKS[name](outcomes)

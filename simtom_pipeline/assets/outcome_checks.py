@@ -7,24 +7,24 @@ from functools import cached_property
 import duckdb
 import numpy as np
 
-from ..contracts import DeclaredOutcome
+from ..contracts import DeclaredOutcome, TableContract
 from ..scenarios.models import Scenario
-from ..validation.decisions import Finding, Verdict, exactness, holm, magnitude, worst
+from ..validation.decisions import Finding, Verdict, exactness, holm, logical, magnitude, worst
 from ..validation.outcomes import (
     MOST_GROUPS,
     auc,
     auc_of_groups,
-    clopper_pearson,
     compare_groups,
     normal_interval,
     quantile_groups,
+    rate_interval,
     total_p,
 )
 from . import questions as ask
 
-FEWEST_OUTCOMES = 10
-"""Below, calibration and leakage cannot be judged."""
-SAME_AUC_Z = 4.0
+FEWEST_OUTCOMES = 25
+"""Below, outcomes cannot be judged."""
+SAME_AUC_Z = 5.0
 
 
 @dataclass
@@ -33,26 +33,50 @@ class Outcomes:
 
     scenario: Scenario
     declared: DeclaredOutcome
-    key: str
+    events: TableContract
     connection: duckdb.DuckDBPyConnection
     alpha: float
 
     @cached_property
-    def drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        """Outcome (0 or 1) and the probability it was drawn with, shapes (n,)."""
-        return ask.outcomes(self.connection, self.scenario.name, self.declared, self.key)
+    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        (key,) = self.events.primary_key
+        return ask.outcomes(self.connection, self.scenario.name, self.declared, self.events.name, key)
 
     @property
-    def too_few(self) -> Finding | None:
-        """What to say where hardly any outcome is expected."""
+    def drawn(self) -> tuple[np.ndarray, np.ndarray]:
+        """Outcome (0 or 1) and the probability it was drawn with, shapes (n,)."""
+        return self._rows[:2]
+
+    @property
+    def cluster(self) -> np.ndarray:
+        """Number of each row's cluster, shape (n,)."""
+        return self._rows[2]
+
+    @property
+    def unusable(self) -> Finding | None:
+        """What to say where events have not one outcome and probability each, or too few are expected."""
         outcome, probability = self.drawn
+        wrong = int((~((probability >= 0) & (probability <= 1)) | np.isnan(outcome)).sum())
+        wrong += len(outcome) - ask.count(self.connection, self.scenario.name, self.events)
+        if wrong:
+            return logical(wrong, "every event has one outcome, and one probability between 0 and 1")
         expected = min(float(probability.sum()), float((1 - probability).sum()))
-        if expected >= FEWEST_OUTCOMES and 2 <= outcome.sum() <= len(outcome) - 2:
-            return None
+        return self._too_few() if expected < FEWEST_OUTCOMES else None
+
+    @property
+    def unrankable(self) -> Finding | None:
+        """The same, or that too few are there to tell how well something ranks them."""
+        yes = self.drawn[0].sum()
+        few = min(yes, len(self.drawn[0]) - yes) < FEWEST_OUTCOMES
+        return self.unusable or (self._too_few() if few else None)
+
+    def _too_few(self) -> Finding:
+        outcome, probability = self.drawn
+        count, expected = int(outcome.sum()), float(probability.sum())
         return Finding(
             Verdict.INCONCLUSIVE,
-            f"{int(outcome.sum())} of {len(outcome)} where {probability.sum():.1f} are expected: too few",
-            {"n": len(outcome), "count": int(outcome.sum()), "expected": float(probability.sum())},
+            f"{count} of {len(outcome)} where {expected:.1f} are expected: too few to tell",
+            {"n": len(outcome), "count": count, "expected": expected},
         )
 
     def over_the_reference(
@@ -67,8 +91,8 @@ class Outcomes:
 
 def declared_probability(outcomes: Outcomes) -> Finding:
     """Outcomes are coins with their declared probability: in total, and over groups of like probability."""
-    if outcomes.too_few:
-        return outcomes.too_few
+    if unusable := outcomes.unusable:
+        return unusable
     outcome, probability = outcomes.drawn
     groups = compare_groups(outcome, probability, quantile_groups(probability))
     total, grouped = holm([total_p(outcome, probability), groups.p_value])
@@ -94,11 +118,11 @@ def declared_probability(outcomes: Outcomes) -> Finding:
 
 def outcome_rate(outcomes: Outcomes) -> Finding:
     """The share of yes is what the scenario states, within `rate_tolerance` of it."""
+    if unusable := outcomes.unusable:
+        return unusable
     outcome, _ = outcomes.drawn
     count, n, target = int(outcome.sum()), len(outcome), outcomes.declared.rate
-    if n == 0:
-        return Finding(Verdict.INCONCLUSIVE, "no outcome has landed", {"n": 0})
-    inner, outer = (clopper_pearson(count, n, confidence) for confidence in (0.90, 0.999))
+    inner, outer = (rate_interval(outcome, outcomes.cluster, confidence) for confidence in (0.90, 0.999))
     tolerance = outcomes.scenario.checks.rate_tolerance * target
     return outcomes.over_the_reference(
         magnitude(inner, outer, target, tolerance),
@@ -116,10 +140,10 @@ def outcome_rate(outcomes: Outcomes) -> Finding:
 
 def bayes_auc(outcomes: Outcomes) -> Finding:
     """Ranking by the true probability reaches the AUC that the scenario states."""
-    if outcomes.too_few:
-        return outcomes.too_few
+    if unusable := outcomes.unrankable:
+        return unusable
     outcome, probability = outcomes.drawn
-    estimate, error = auc(outcome, probability)
+    estimate, error = auc(outcome, probability, outcomes.cluster)
     inner, outer = (normal_interval(estimate, error, confidence) for confidence in (0.90, 0.999))
     target, tolerance = outcomes.declared.auc, outcomes.scenario.checks.auc_tolerance
     return outcomes.over_the_reference(
@@ -137,17 +161,20 @@ def bayes_auc(outcomes: Outcomes) -> Finding:
 
 
 def leakage(outcomes: Outcomes) -> Finding:
-    """No public column knows more than the true probability.
+    """No public column knows more than the true probability, as far as groups of like values show.
 
     Given the probability, the outcome is independent of every column that was there before it; and no
     such column ranks better.
     """
-    if outcomes.too_few:
-        return outcomes.too_few
+    if unusable := outcomes.unrankable:
+        return unusable
     outcome, probability = outcomes.drawn
     ceiling, ceiling_error = auc(outcome, probability)
     names, p_values, scores = [], [], []
     for name, values in ask.public_columns(outcomes.connection, outcomes.scenario.name, outcomes.declared):
+        if len(values) != len(outcome):
+            surplus = abs(len(values) - len(outcome))
+            return logical(surplus, f"the relation of {name} has one row an event")
         group = quantile_groups(values) if values.max() >= MOST_GROUPS else values
         names.append(name)
         p_values.append(compare_groups(outcome, probability, group).p_value)

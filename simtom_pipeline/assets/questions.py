@@ -141,6 +141,11 @@ def differing_rows(
     return differing
 
 
+def count(connection: Connection, scenario: str, contract: TableContract) -> int:
+    """Rows of a table."""
+    return _one(connection, f"SELECT count(*) FROM {table_name(scenario, contract)}")[0]
+
+
 def violations(connection: Connection, scenario: str, claim: Claim) -> int:
     """Rows that contradict a claim."""
     (count,) = _one(connection, claim.violations.format(schema=quoted(scenario)))
@@ -148,16 +153,24 @@ def violations(connection: Connection, scenario: str, claim: Claim) -> int:
 
 
 def outcomes(
-    connection: Connection, scenario: str, declared: DeclaredOutcome, key: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Outcome (0 or 1) and its declared probability, both of shape (n,), in the order of the key."""
+    connection: Connection, scenario: str, declared: DeclaredOutcome, events: str, key: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Outcome (0 or 1), its declared probability and the number of its cluster, in the order of the key.
+
+    One row for each event's every outcome and probability, shapes (n,); NaN where there is none.
+    """
     found = connection.execute(
-        f"SELECT CAST(o.{quoted(declared.column)} AS TINYINT) AS outcome,"
-        f" r.{quoted(declared.probability)} AS probability"
-        f" FROM {quoted(scenario, declared.table)} o"
-        f" JOIN {quoted(f'{scenario}_truth', declared.truth)} r USING ({quoted(key)}) ORDER BY {quoted(key)}"
+        f"SELECT CAST(o.{quoted(declared.column)} AS DOUBLE) AS outcome,"
+        f" r.{quoted(declared.probability)} AS probability,"
+        f" dense_rank() OVER (ORDER BY e.{quoted(declared.cluster)}) - 1 AS cluster"
+        f" FROM {quoted(scenario, events)} e"
+        f" LEFT JOIN {quoted(scenario, declared.table)} o USING ({quoted(key)})"
+        f" LEFT JOIN {quoted(f'{scenario}_truth', declared.truth)} r USING ({quoted(key)})"
+        f" ORDER BY {quoted(key)}"
     ).fetchnumpy()
-    return np.asarray(found["outcome"], float), np.asarray(found["probability"], float)
+    outcome: np.ndarray = np.ma.filled(np.ma.asarray(found["outcome"], float), np.nan)
+    probability: np.ndarray = np.ma.filled(np.ma.asarray(found["probability"], float), np.nan)
+    return outcome, probability, np.asarray(found["cluster"], np.int64)
 
 
 def public_columns(

@@ -88,8 +88,11 @@ def quantile_groups(values: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
     return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]
 
 
-def auc(outcome: np.ndarray, score: np.ndarray) -> tuple[float, float]:
+def auc(outcome: np.ndarray, score: np.ndarray, cluster: np.ndarray | None = None) -> tuple[float, float]:
     """Area under the ROC curve of a score and its standard error, shapes (n,).
+
+    Standard error: DeLong, DeLong & Clarke-Pearson 1988; rows of one cluster 0 ... k - 1 may depend on each
+    other (Obuchowski 1997).
 
     Raises
     ------
@@ -97,34 +100,43 @@ def auc(outcome: np.ndarray, score: np.ndarray) -> tuple[float, float]:
     """
     level = np.unique(score, return_inverse=True)[1]
     yes = np.bincount(level, outcome)
-    return auc_of_counts(yes, np.bincount(level) - yes)
-
-
-def auc_of_counts(yes: np.ndarray, no: np.ndarray) -> tuple[float, float]:
-    """The same from the outcomes of each kind at each level of the score, ascending, shapes (k,).
-
-    Standard error: DeLong, DeLong & Clarke-Pearson 1988.
-
-    Raises
-    ------
-    ValueError : fewer than two outcomes of a kind.
-    """
+    no = np.bincount(level) - yes
     m, n = yes.sum(), no.sum()
     if m < 2 or n < 2:
         raise ValueError("an AUC needs two outcomes of each kind")
     beats = (np.cumsum(no) - no / 2) / n  # share of the no's that a yes of this level ranks above
     beaten = 1 - (np.cumsum(yes) - yes / 2) / m  # share of the yes's that rank above a no of this level
     area = float(yes @ beats / m)
-    variance = yes @ (beats - area) ** 2 / (m * (m - 1)) + no @ (beaten - area) ** 2 / (n * (n - 1))
-    return area, float(variance) ** 0.5
+    influence = np.where(outcome > 0, (beats[level] - area) / (m - 1), (beaten[level] - area) / (n - 1))
+    return area, _root_sum(influence, cluster)
 
 
-def clopper_pearson(count: int, n: int, confidence: float) -> tuple[float, float]:
+def rate(outcome: np.ndarray, cluster: np.ndarray | None = None) -> tuple[float, float]:
+    """Share of yes and its standard error, rows of one cluster 0 ... k - 1 depending on each other."""
+    share = float(outcome.mean())
+    return share, _root_sum((outcome - share) / len(outcome), cluster)
+
+
+def _root_sum(influence: np.ndarray, cluster: np.ndarray | None) -> float:
+    """Root of the sum of squares, over clusters if there are any."""
+    total = influence if cluster is None else np.bincount(cluster, influence)
+    return float((total**2).sum() ** 0.5)
+
+
+def clopper_pearson(count: float, n: float, confidence: float) -> tuple[float, float]:
     """Exact interval of a share (Clopper & Pearson 1934)."""
     tail = (1 - confidence) / 2
     low = float(stats.beta.ppf(tail, count, n - count + 1)) if count > 0 else 0.0
     high = float(stats.beta.isf(tail, count + 1, n - count)) if count < n else 1.0
     return low, high
+
+
+def rate_interval(outcome: np.ndarray, cluster: np.ndarray | None, confidence: float) -> tuple[float, float]:
+    """Clopper-Pearson's interval for as many independent rows as tell as much (Korn & Graubard 1998)."""
+    share, error = rate(outcome, cluster)
+    independent = (share * (1 - share) / len(outcome)) ** 0.5
+    rows = len(outcome) * min((independent / error) ** 2, 1.0) if error > 0 else len(outcome)
+    return clopper_pearson(share * rows, rows, confidence)
 
 
 def normal_interval(estimate: float, error: float, confidence: float) -> tuple[float, float]:
@@ -136,8 +148,15 @@ def normal_interval(estimate: float, error: float, confidence: float) -> tuple[f
 def auc_of_groups(outcome: np.ndarray, group: np.ndarray) -> tuple[float, float]:
     """AUC of ranking by the rate of yes in each row's group 0 ... k - 1, and its standard error; shapes (n,).
 
-    It knows the outcomes it ranks, so it is too high by what chance gives k groups.
+    The rates are those of every other row, the ranking is judged on the rows between.
+
+    Raises
+    ------
+    ValueError : fewer than two outcomes of a kind among the rows that judge.
     """
-    yes, rows = np.bincount(group, outcome), np.bincount(group)
-    order = np.argsort(yes / np.maximum(rows, 1))
-    return auc_of_counts(yes[order], (rows - yes)[order])
+    yes, rows = (
+        np.bincount(group[::2], outcome[::2], int(group.max()) + 1),
+        np.bincount(group[::2], None, int(group.max()) + 1),
+    )
+    share = np.where(rows > 0, yes / np.maximum(rows, 1), outcome[::2].mean())
+    return auc(outcome[1::2], share[group[1::2]])

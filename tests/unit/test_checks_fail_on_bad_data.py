@@ -246,6 +246,9 @@ RECODED = [
     ),
     recoded("devices", "device_os", "'Windows'", "os_tablet", "device_type = 'tablet'"),
     recoded("payment_methods", "payment_provider", "'klarna'", "payment_provider"),
+    recoded(
+        "installments", "repayment_method", "'bank_account'", "repayment_method", "installment_number = 1"
+    ),
     recoded("transactions", "risk_scenario", "'impulse_purchase'", "risk_scenario"),
     recoded("transactions", "product_id", "1", "product_category"),
     recoded("transactions", "is_first_purchase", "true", "repeat_customer_rate"),
@@ -273,12 +276,43 @@ CONTRADICTIONS = [
     ("payment_plan", "installments", f"SET installment_number = 25 WHERE {ONE_PAID}"),
     ("payment_plan", "transactions", "SET installment_count = 5 WHERE transaction_id = 1"),
     ("payment_plan", "transactions", "SET first_payment_amount = 0.01 WHERE transaction_id = 1"),
+    (
+        "payment_plan",
+        "installments",
+        "SET amount_due = amount_due + if(installment_number = 2, 0.5, if(installment_number = 3, -0.5, 0))",
+    ),
+    (
+        "payments_in_order",
+        "installments",
+        "SET paid_at = paid_at + INTERVAL 3 DAY WHERE installment_number = 1",
+    ),
+    ("payments_in_order", "installments", f"SET paid_at = due_at - INTERVAL 14 DAY WHERE {ONE_PAID}"),
+    (
+        "payments_in_order",
+        "installments",
+        "SET paid_at = due_at + INTERVAL 15 DAY WHERE installment_number = 2",
+    ),
+    ("payments_in_order", "installments", "SET paid_at = NULL WHERE installment_number = 2"),
     ("no_payment_before_purchase", "installments", f"SET paid_at = '2023-12-31' WHERE {ONE_PAID}"),
     ("no_payment_before_purchase", "installments", f"SET partial_paid_at = '2023-12-31' WHERE {ONE_PARTIAL}"),
     ("amount_paid", "installments", f"SET amount_paid = amount_paid - 0.01 WHERE {ONE_PAID}"),
     ("amount_paid", "installments", f"SET amount_paid = amount_due WHERE {ONE_UNPAID}"),
     ("amount_paid", "installments", f"SET partial_paid_at = NULL WHERE {ONE_PARTIAL}"),
     ("amount_paid", "installments", f"SET repayment_method = NULL WHERE {ONE_PAID}"),
+    (
+        "amount_paid",
+        "installments",
+        f"SET partial_paid_at = due_at - INTERVAL 1 MICROSECOND WHERE {ONE_PARTIAL}",
+    ),
+    (
+        "amount_paid",
+        "installments",
+        "SET partial_paid_at = due_at + INTERVAL 400 DAY"
+        " WHERE partial_paid_at IS NOT NULL AND paid_at IS NULL",
+    ),
+    ("late_fee_only_when_late", "installments", "SET late_fee = 0"),
+    ("late_fee_only_when_late", "installments", "SET late_fee = 999.99 WHERE late_fee > 0"),
+    ("late_fee_only_when_late", "installments", "SET late_fee = -1 WHERE installment_number = 1"),
     ("days_past_due", "installments", f"SET days_past_due = days_past_due + 1 WHERE {ONE_PAID}"),
     ("days_past_due", "installments", f"SET days_past_due = 89 WHERE {ONE_UNPAID}"),
     ("days_past_due", "installments", f"SET paid_at = due_at + INTERVAL 1 MICROSECOND WHERE {ONE_UNPAID}"),
@@ -346,6 +380,17 @@ NOT_AS_DRAWN = [
         "UPDATE default_risk SET default_probability"
         " = default_probability * if(transaction_id % 2 = 0, 1.95, 0.05)",
     ),
+    *(
+        Spoiled(check, "default_risk", f"{change} WHERE transaction_id % 50 = 3")
+        for check in ("declared_probability", "bayes_auc", "leakage")
+        for change in (
+            "UPDATE default_risk SET default_probability = 'nan'",
+            "DELETE FROM default_risk",
+            "DELETE FROM outcomes",
+            "INSERT INTO outcomes FROM outcomes",
+        )
+    ),
+    Spoiled("leakage", "default_risk", "INSERT INTO customers FROM customers LIMIT 5"),
     Spoiled(
         "bayes_auc",
         "default_risk",

@@ -14,6 +14,7 @@ from simtom_pipeline.validation.outcomes import (
     compare_groups,
     normal_interval,
     quantile_groups,
+    rate_interval,
     total_p,
 )
 
@@ -108,11 +109,35 @@ def test_an_auc_needs_both_outcomes() -> None:
         auc(np.zeros(10), np.arange(10))
 
 
-def test_ranking_by_groups_ranks_them_by_their_rate() -> None:
+def test_ranking_by_groups_ranks_the_rest_by_the_rate_of_half() -> None:
     group = np.repeat([0, 1, 2], 100)
-    outcome = np.r_[np.tile([1.0, 0], 50), np.tile([0.0, 0, 0, 1], 25), np.ones(100)]
+    outcome = np.r_[np.repeat([1.0, 0], 50), np.repeat([0.0, 0, 0, 1], 25), np.ones(100)]
     rate = np.array([0.5, 0.25, 1.0])[group]
-    assert auc_of_groups(outcome, group)[0] == pytest.approx(roc_auc_score(outcome, rate))
+    assert auc_of_groups(outcome, group)[0] == pytest.approx(roc_auc_score(outcome[1::2], rate[1::2]))
+
+
+def test_groups_that_know_nothing_rank_no_better_than_chance() -> None:
+    """Also if there are many of them: those that judge are not those that ranked."""
+    random = np.random.default_rng(8)
+    outcome, group = (random.random(4000) < 0.02).astype(float), random.integers(0, 50, 4000)
+    found = [auc_of_groups(random.permutation(outcome), group) for _ in range(200)]
+    z = [(area - 0.5) / error for area, error in found]
+    assert abs(np.mean(z)) < 0.3
+    assert np.max(z) < 5
+
+
+def test_rows_that_share_something_tell_less() -> None:
+    """A hundred customers of fifty equal rows each: the interval is that of a hundred rows."""
+    random = np.random.default_rng(9)
+    one = (random.random(100) < 0.3).astype(float)
+    outcome, cluster = np.repeat(one, 50), np.repeat(np.arange(100), 50)
+    low, high = rate_interval(outcome, cluster, 0.9)
+    exact = stats.binomtest(int(one.sum()), 100).proportion_ci(0.9, "exact")
+    assert (low, high) == pytest.approx((exact.low, exact.high), abs=1e-6)
+    alone = rate_interval(outcome, np.arange(5000), 0.9)
+    assert alone[1] - alone[0] < (high - low) / 5
+    score = np.repeat(random.random(100), 50)
+    assert auc(outcome, score, cluster)[1] == pytest.approx(auc(one, score[::50])[1], rel=0.05)
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 40), (3, 40), (40, 40), (183, 10_000)])

@@ -1,5 +1,6 @@
 """Defaults, repayment and their truth, against SciPy, scikit-learn, pandas and plain SQL."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -251,7 +252,7 @@ def test_installments_and_outcomes_agree_whatever_the_credit(overrides: dict[str
 @pytest.mark.parametrize("auc", [0.55, 0.9999])
 def test_an_auc_that_cannot_be_had_is_refused_with_what_can_be_had(auc: float) -> None:
     with pytest.raises(
-        ScenarioError, match=r"bnpl\.credit\.bayes_auc: found 0\.\d+; allowed: 0\.66\d+, up to 0\.99"
+        ScenarioError, match=r"bnpl\.credit\.bayes_auc: found 0\.\d+; allowed: between 0\.66\d+ and 0\.99"
     ):
         load_scenario("baseline", {"bnpl.credit.bayes_auc": auc})
 
@@ -259,7 +260,7 @@ def test_an_auc_that_cannot_be_had_is_refused_with_what_can_be_had(auc: float) -
 def test_the_reachable_bounds_that_a_message_names_are_reachable() -> None:
     with pytest.raises(ScenarioError) as raised:
         load_scenario("baseline", {"bnpl.credit.bayes_auc": 0.5})
-    low, high = (float(word) for word in str(raised.value).split("allowed: ")[1].split(", up to "))
+    low, high = (float(word) for word in re.findall(r"0\.\d{4}", str(raised.value).split("allowed: ")[1]))
     for auc in (low, high):
         load_scenario("baseline", {"bnpl.credit.bayes_auc": auc})
 
@@ -299,3 +300,30 @@ def test_a_null_is_landed_only_where_the_contract_allows_it() -> None:
     ddl = create_table("world", INSTALLMENTS)[0]
     assert '"paid_at" TIMESTAMP,' in ddl
     assert '"due_at" TIMESTAMP NOT NULL,' in ddl
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("late_fee", 9.999, "an amount in whole cents"),
+        ("frailty", 5, "less than or equal to 3"),
+        ("base_default_rate", 1e-300, "greater than or equal to 0.00001"),
+        ("charge_off_days", 3, "late_fee_after_days of at most charge_off_days (7 is above 3)"),
+    ],
+)
+def test_a_credit_that_makes_no_sense_is_refused(key: str, value: float, message: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(message)):
+        load_scenario("baseline", {f"bnpl.credit.{key}": value})
+
+
+def test_only_a_population_in_equilibrium_is_held_to_the_reference() -> None:
+    def is_reference(**overrides: Any) -> bool:
+        (declared,) = make_generator(load_scenario("baseline", overrides)).declared_outcomes()
+        return declared.is_reference
+
+    growth = {"january": 0.05, "february": 0.2, "march": 0.8, "april": 2.0, "may": 4.0, "june": 6.0}
+    assert is_reference()
+    assert not is_reference(**{"bnpl.population.initial_customers": 500})
+    assert not is_reference(**{"bnpl.population.repeat_customer_rate": 1.0})
+    assert not is_reference(**{"bnpl.population.customer_lifetime_days": None})
+    assert not is_reference(**{"volume.month": growth, "clock.end": "2024-06-30"})

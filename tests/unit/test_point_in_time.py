@@ -219,18 +219,27 @@ def test_python_gets_the_training_set_in_order_as_pandas_or_arrow(
 
 
 def test_python_says_what_to_do_when_there_is_nothing_to_read(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(LandingError, match=r"does not exist\. Land the scenario first: simtom run baseline"):
+    with pytest.raises(
+        LandingError, match=r"There is no file .*\. Land the scenario first: simtom run baseline"
+    ):
         training_set("baseline", as_of="2024-05-15", database=tmp_path / "none.duckdb")
-    for name in ("bursty", 'baseline"; DROP SCHEMA baseline CASCADE; --'):
-        with pytest.raises(LandingError, match="has no training set of"):
-            training_set(name, as_of="2024-05-15", database=file)
+    with pytest.raises(LandingError, match="has no training set of"):
+        training_set("bursty", as_of="2024-05-15", database=file)
+    for name in ('baseline"; DROP SCHEMA baseline CASCADE; --', "", 5):
+        with pytest.raises(ValueError, match="allowed: a scenario, or the name of one"):
+            training_set(name, as_of="2024-05-15", database=file)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("as_of", "message"),
-    [("yesterday", "a moment such as 2024-12-31"), ("2024-05-15T00:00:00+00:00", "without a time zone")],
+    [
+        ("yesterday", "a moment such as 2024-12-31"),
+        (None, "a moment such as"),
+        (5, "a moment such as"),
+        ("2024-05-15T00:00:00+00:00", "without a time zone"),
+    ],
 )
-def test_python_refuses_a_moment_that_is_none(file: Path, as_of: str, message: str) -> None:
+def test_python_refuses_a_moment_that_is_none(file: Path, as_of: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         training_set("baseline", as_of=as_of, database=file)
 

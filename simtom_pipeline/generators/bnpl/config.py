@@ -7,7 +7,7 @@ scenario's to say. Defaults are neutral: equal shares, nothing correlated, no re
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ...scenarios.models import (
     FrozenModel,
@@ -224,7 +224,13 @@ class RiskScenarios(FrozenModel):
         return self
 
 
-Coefficient = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+Coefficient = Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False)]
+
+
+def _whole_cents(amount: float) -> float:
+    if abs(amount * 100 - round(amount * 100)) > 1e-6:
+        raise ValueError("an amount in whole cents")
+    return amount
 
 
 class Coefficients(FrozenModel):
@@ -251,9 +257,10 @@ class Coefficients(FrozenModel):
 class Arrears(FrozenModel):
     """Loans that are paid late but paid: at most one spell a loan.
 
-    `rate` is the share of loans with a spell over the reference population. Its log-odds rise by
-    `risk_slope` with each unit of the log-odds of default and by `income_slope` from the highest to the
-    lowest income. A spell lasts `mean_delay_days` (geometric, at least one day).
+    `rate` is the mean probability of a spell over the reference population; a loan whose very first
+    payment after checkout is missed has none. Its log-odds rise by `risk_slope` with each unit of the
+    log-odds of default and by `income_slope` from the highest to the lowest income. A spell is geometric
+    with mean `mean_delay_days`, given that it is shorter than `charge_off_days`.
     """
 
     rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.05
@@ -270,14 +277,14 @@ class Credit(FrozenModel):
     the customers' unobserved log-odds.
     """
 
-    base_default_rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.02
+    base_default_rate: Annotated[float, Field(ge=1e-5, le=0.95, allow_inf_nan=False)] = 0.02
     bayes_auc: Annotated[float, Field(ge=0.5, lt=1, allow_inf_nan=False)] = 0.5
-    frailty: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.0
-    tenure_scale_days: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 180.0
+    frailty: Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)] = 0.0
+    tenure_scale_days: Annotated[float, Field(ge=1, le=100_000, allow_inf_nan=False)] = 180.0
     coefficients: Coefficients = Coefficients()
     arrears: Arrears = Arrears()
     charge_off_days: Annotated[int, Field(ge=3, le=3650)] = 90
-    late_fee: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
+    late_fee: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), AfterValidator(_whole_cents)] = 0.0
     late_fee_after_days: Annotated[int, Field(ge=1, le=3650)] = 7
     partial_payment_share: Probability = 0.0
     pays_ahead_share: Probability = 0.0

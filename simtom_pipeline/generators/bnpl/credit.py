@@ -38,8 +38,8 @@ class UnreachableAucError(ValueError):
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
-        only = "what the frailty alone gives" if high - low < SAME_AUC else f"up to {high:.4f}"
-        super().__init__(f"{low:.4f}, {only}")
+        reach = "" if high - low < SAME_AUC else f"between {low:.4f} and "
+        super().__init__(f"{reach}{high:.4f}, which is what this frailty and these coefficients can give")
 
 
 def signals(
@@ -161,6 +161,8 @@ def bayes_auc(p: np.ndarray) -> float:
     """
     p = np.sort(p)
     negatives = np.concatenate([[0.0], np.cumsum(1 - p)])
+    if p.sum() == 0 or negatives[-1] == 0:  # all outcomes are the same: there is nothing to rank
+        return 0.5
     below, up_to = np.searchsorted(p, p, "left"), np.searchsorted(p, p, "right")
     beaten = (negatives[below] + negatives[up_to]) / 2
     return float(p @ beaten / (p.sum() * negatives[-1]))

@@ -46,6 +46,12 @@ def shares(settings: config.BnplSettings, first_day: date) -> list[DeclaredShare
     repeat = population.repeat_customer_rate
     return [
         *declared,
+        DeclaredShares(
+            "installments",
+            "repayment_method",
+            settings.credit.repayment_method,
+            where="installment_number = 1",
+        ),
         DeclaredShares("transactions", "risk_scenario", {k: v.share for k, v in behaviors}),
         DeclaredShares(
             "transactions",
@@ -74,48 +80,58 @@ def _claims_of_installments(credit: config.Credit) -> Iterator[Claim]:
     yield _claim(
         "installments.amounts_add_up",
         "the payments of a purchase add up to its amount",
-        off,
+        credit,
         purchases="due IS DISTINCT FROM amount",
     )
     yield _claim(
         "installments.payment_plan",
         "a purchase has its number of payments, a fixed time apart, the first at checkout",
-        off,
-        purchases="payments IS DISTINCT FROM installment_count",
+        credit,
+        # The rest is spread evenly, the odd cents on the earlier payments.
+        purchases="payments IS DISTINCT FROM installment_count OR most_due - least_due > 0.01",
         payments=f"due_at <> event_time + INTERVAL {DAYS_BETWEEN_PAYMENTS} DAY * (installment_number - 1)"
         " OR installment_number NOT BETWEEN 1 AND installment_count"
         " OR (installment_number = 1 AND amount_due <> first_payment_amount)",
     )
     yield _claim(
+        "installments.payments_in_order",
+        "the first payment is made at checkout, each other one after the one before and its due date",
+        credit,
+        in_order="installment_number = 1 AND paid_at IS DISTINCT FROM event_time OR paid_at < paid_before"
+        f" OR paid_at <= due_at - INTERVAL {DAYS_BETWEEN_PAYMENTS} DAY AND installment_number > 1"
+        " OR paid_at IS NOT NULL AND paid_before IS NULL AND installment_number > 1",
+    )
+    yield _claim(
         "installments.no_payment_before_purchase",
         "nothing is paid before the purchase",
-        off,
+        credit,
         payments="least(paid_at, partial_paid_at) < event_time",
     )
     yield _claim(
         "installments.amount_paid",
         "what is paid in full has a date, what is not is less than due, a part comes before the rest",
-        off,
+        credit,
         payments="(paid_at IS NOT NULL) <> (amount_paid = amount_due)"
         " OR partial_amount NOT BETWEEN 0 AND amount_paid OR partial_amount >= amount_due"
         " OR (paid_at IS NULL AND amount_paid <> partial_amount)"
         " OR (partial_amount > 0) <> (partial_paid_at IS NOT NULL) OR partial_paid_at > paid_at"
+        f" OR partial_paid_at NOT BETWEEN due_at AND due_at + INTERVAL {off} DAY"
         " OR (amount_paid > 0) <> (repayment_method IS NOT NULL)",
     )
     yield _claim(
         "installments.days_past_due",
         "days past due are those from the due date to the payment, or to the charge-off",
-        off,
+        credit,
         payments=f"days_past_due <> CASE WHEN paid_at IS NULL THEN {off}"
         " ELSE greatest(date_diff('day', due_at, paid_at), 0) END"
         " OR (days_past_due > 0) <> (paid_at IS NULL OR paid_at > due_at)",
     )
     yield _claim(
         "installments.late_fee_only_when_late",
-        "a late fee is charged once a purchase, for a payment that is late",
-        off,
-        purchases="fees > 1",
-        payments=f"late_fee > 0 AND days_past_due < {grace}",
+        "the late fee is charged once a purchase, for the first payment that is late enough",
+        credit,
+        in_order=f"late_fee <> CASE WHEN days_past_due >= {grace} AND NOT coalesce(late_before, false)"
+        f" THEN {credit.late_fee:.2f} ELSE 0 END",
     )
 
 
@@ -124,55 +140,60 @@ def _claims_of_outcomes(credit: config.Credit) -> Iterator[Claim]:
     yield _claim(
         "outcomes.default_is_an_unpaid_installment",
         "a purchase defaults exactly when a payment is unpaid at its charge-off",
-        off,
+        credit,
         purchases="will_default IS DISTINCT FROM defaulted",
     )
     yield _claim(
         "outcomes.first_missed_payment",
         "days_to_first_missed_payment is what the installments say",
-        off,
+        credit,
         purchases="days_to_first_missed_payment IS DISTINCT FROM date_diff('day', event_time, missed_at)",
     )
     yield _claim(
         "outcomes.label_maturity",
         "a label is available when its payment is charged off, or else when the last could have been",
-        off,
+        credit,
         purchases="label_available_at IS DISTINCT FROM"
         f" coalesce(missed_at + INTERVAL {off} DAY, last_due_at + INTERVAL {off} DAY)"
         f" OR matured_at IS DISTINCT FROM last_due_at + INTERVAL {off} DAY",
     )
 
 
-def _claim(name: str, meaning: str, charge_off_days: int, **violated: str) -> Claim:
+def _claim(name: str, meaning: str, credit: config.Credit, **violated: str) -> Claim:
     """`violated` says which purchases, and which payments, contradict the claim `table.name`."""
-    unpaid = f"(paid_at IS NULL OR paid_at > due_at + INTERVAL {charge_off_days} DAY)"
+    unpaid = f"(paid_at IS NULL OR paid_at > due_at + INTERVAL {credit.charge_off_days} DAY)"
     relations = {
         "purchases": "{schema}.transactions t LEFT JOIN {schema}.outcomes o USING (transaction_id)"
         " LEFT JOIN ("
         "SELECT transaction_id, count(*) AS payments, sum(amount_due) AS due, max(due_at) AS last_due_at,"
         f" bool_or({unpaid}) AS defaulted, min(due_at) FILTER ({unpaid}) AS missed_at,"
-        " count(*) FILTER (late_fee > 0) AS fees FROM {schema}.installments GROUP BY transaction_id"
+        " max(amount_due) FILTER (installment_number > 1) AS most_due,"
+        " min(amount_due) FILTER (installment_number > 1) AS least_due"
+        " FROM {schema}.installments GROUP BY transaction_id"
         ") i USING (transaction_id)",
         "payments": "{schema}.installments i JOIN {schema}.transactions t USING (transaction_id)",
+        "in_order": "(SELECT i.*, t.event_time, lag(paid_at) OVER before AS paid_before,"
+        f" bool_or(days_past_due >= {credit.late_fee_after_days}) OVER before AS late_before"
+        " FROM {schema}.installments i JOIN {schema}.transactions t USING (transaction_id)"
+        " WINDOW before AS (PARTITION BY i.transaction_id ORDER BY installment_number"
+        " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))",
     }
     counts = [f"(SELECT count(*) FROM {relations[kind]} WHERE {where})" for kind, where in violated.items()]
     table, check = name.split(".")
     return Claim(check, table, meaning, f"SELECT {' + '.join(counts)}")
 
 
-def default(law: DefaultLaw, population: config.Population) -> DeclaredOutcome:
-    """Default, with its true probability.
-
-    The population is as in the reference only if it starts with as many customers as it sustains.
-    """
+def default(law: DefaultLaw, is_reference: bool) -> DeclaredOutcome:
+    """Default, with its true probability."""
     return DeclaredOutcome(
         table="outcomes",
         column="will_default",
+        cluster="customer_id",
         truth="default_risk",
         probability="default_probability",
         rate=law.expected_rate,
         auc=law.expected_auc,
-        is_reference=population.initial_customers is None and population.customer_lifetime_days is not None,
+        is_reference=is_reference,
         public={
             "transactions": "transaction_id",
             "bnpl_records": "_record_id",

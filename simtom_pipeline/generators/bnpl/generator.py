@@ -39,6 +39,9 @@ from .views import (
     TRAINING_SET,
 )
 
+LARGEST_GROWTH = 3.0
+"""A volume that grows faster over the scenario brings more new customers than the equilibrium has."""
+
 
 @register_generator("bnpl")
 class BnplGenerator(BaseGenerator):
@@ -144,7 +147,17 @@ class BnplGenerator(BaseGenerator):
 
     def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
         """Default, with its true probability."""
-        return [declarations.default(self._law, self.settings.population)]
+        return [declarations.default(self._law, self._is_stationary())]
+
+    def _is_stationary(self) -> bool:
+        """Whether customers come and go as in the reference population, whose tenure is in equilibrium."""
+        population: config.Population = self.settings.population
+        if population.initial_customers is not None or population.customer_lifetime_days is None:
+            return False
+        volume = [self.arrivals.factors(day).mean for day in self.scenario.clock.days()]
+        month = np.ones(min(30, len(volume))) / min(30, len(volume))
+        by_month = np.convolve(volume, month, "valid")
+        return population.repeat_customer_rate < 1 and by_month.max() < LARGEST_GROWTH * by_month.min()
 
     def _is_first(self, day: Day, anyone: bool) -> np.ndarray:
         """Which arrivals are first purchases, shape (n_events,)."""
