@@ -739,3 +739,33 @@ def test_a_single_event_too_few_or_too_many_breaks_an_evenly_spaced_day(
 def test_evenly_spaced_events_must_fill_each_hour(evenly_spaced: Landed, sql: str) -> None:
     evenly_spaced.connection.execute(sql)
     assert finding(evenly_spaced, "hour_of_day", "transactions").verdict is FAILED
+
+
+# right data that is unlike the reference
+
+UNLIKE: Mapping[str, Mapping[str, Any]] = {
+    "nobody is riskier than anybody": {"bnpl.credit.bayes_auc": 0.5, "bnpl.credit.frailty": 0},
+    "the neutral credit": {"bnpl.credit": None},
+    "nobody comes back": {"bnpl.population.repeat_customer_rate": 0.0},
+    "nobody is new": {"bnpl.population.repeat_customer_rate": 1.0},
+    "hardly anybody comes": {"volume.base_daily_volume": 0.3},
+    "a short charge-off in a recession": {
+        "bnpl.credit.charge_off_days": 8,
+        "bnpl.economic_stress_factor": 1.0,
+    },
+    "no fee, one method": {
+        "bnpl.credit.late_fee": 0,
+        "bnpl.credit.repayment_method": {"debit_card": 1.0, "credit_card": 0.0, "bank_account": 0.0},
+    },
+}
+
+
+@pytest.mark.parametrize("world", UNLIKE)
+def test_no_check_fails_on_right_data_of_an_unlikely_world(world: str, tmp_path: Path) -> None:
+    scenario = load_scenario("baseline", {**SMALL, "volume.base_daily_volume": 400, **UNLIKE[world]})
+    with copied(scenario, land(scenario, tmp_path / "original"), tmp_path) as landed:
+        wanted = [(table, name) for name, table in all_checks(landed)]
+        failed = [
+            (table, name) for table, name, f in checks.all_findings(landed, wanted) if f.verdict is FAILED
+        ]
+    assert failed == []
