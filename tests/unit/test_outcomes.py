@@ -66,12 +66,10 @@ def test_the_bayes_auc_is_that_of_weighted_coins() -> None:
 
 
 @pytest.mark.parametrize("frailty", [0.0, 0.7])
-@pytest.mark.parametrize(("rate", "auc"), [(0.0183, 0.82), (0.3, 0.7), (0.001, 0.95), (0.5, 0.6)])
+@pytest.mark.parametrize(("rate", "auc"), [(0.0183, 0.82), (0.3, 0.7), (0.001, 0.95), (0.5, 0.72)])
 def test_the_solved_scale_gives_the_stated_rate_and_auc(rate: float, auc: float, frailty: float) -> None:
     random = np.random.default_rng(2)
     xbeta, unobserved = random.gamma(2, 1, 20_000), frailty * random.standard_normal(20_000)
-    if frailty and auc < 0.7:
-        pytest.skip("the frailty alone ranks better")
     intercept, scale = solve_scale(xbeta, unobserved, rate, auc)
     p = expit(intercept + scale * xbeta + unobserved)
     assert p.mean() == pytest.approx(rate, rel=1e-6)
@@ -232,7 +230,7 @@ ANY_CREDIT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(overrides=ANY_CREDIT)
 def test_installments_and_outcomes_agree_whatever_the_credit(overrides: dict[str, Any]) -> None:
     """The claims that Dagster checks, in plain SQL, over scenarios that nobody would think of."""
