@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 
 from ..contracts import DeclaredOutcome, TableContract
+from ..landing import count_rows
 from ..scenarios.models import Scenario
 from ..validation.decisions import Finding, Verdict, exactness, holm, logical, magnitude, worst
 from ..validation.outcomes import (
@@ -57,7 +58,7 @@ class Outcomes:
         """What to say where events have not one outcome and probability each, or too few are expected."""
         outcome, probability = self.drawn
         wrong = int((~((probability >= 0) & (probability <= 1)) | np.isnan(outcome)).sum())
-        wrong += len(outcome) - ask.count(self.connection, self.scenario.name, self.events)
+        wrong += len(outcome) - count_rows(self.connection, self.scenario.name, self.events.name)
         if wrong:
             return logical(wrong, "every event has one outcome, and one probability between 0 and 1")
         expected = min(float(probability.sum()), float((1 - probability).sum()))

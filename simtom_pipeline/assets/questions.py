@@ -141,11 +141,6 @@ def differing_rows(
     return differing
 
 
-def count(connection: Connection, scenario: str, contract: TableContract) -> int:
-    """Rows of a table."""
-    return _one(connection, f"SELECT count(*) FROM {table_name(scenario, contract)}")[0]
-
-
 def violations(connection: Connection, scenario: str, claim: Claim) -> int:
     """Rows that contradict a claim."""
     (count,) = _one(connection, claim.violations.format(schema=quoted(scenario)))

@@ -154,9 +154,8 @@ def auc_of_groups(outcome: np.ndarray, group: np.ndarray) -> tuple[float, float]
     ------
     ValueError : fewer than two outcomes of a kind among the rows that judge.
     """
-    yes, rows = (
-        np.bincount(group[::2], outcome[::2], int(group.max()) + 1),
-        np.bincount(group[::2], None, int(group.max()) + 1),
-    )
+    groups = int(group.max()) + 1
+    yes = np.bincount(group[::2], outcome[::2], minlength=groups)
+    rows = np.bincount(group[::2], minlength=groups)
     share = np.where(rows > 0, yes / np.maximum(rows, 1), outcome[::2].mean())
     return auc(outcome[1::2], share[group[1::2]])

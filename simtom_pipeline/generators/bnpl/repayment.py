@@ -16,6 +16,8 @@ from . import config
 from .entities import ordered
 
 DAYS_BETWEEN_PAYMENTS = 14
+LONGEST_LEAD = DAYS_BETWEEN_PAYMENTS * MICROSECONDS_PER_DAY - 1
+"""A payment is made after the due date of the one before it; microseconds."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,10 @@ def draw_repayment(
         missed=missed,
         late_from=np.where(late, 1 + _one_of(missed - 1, uniform("arrears_start")), count),
         delay=np.where(late, spell_days(credit, uniform("arrears_days")), 0),
-        lead=_lead(credit.pays_ahead_share, uniform("pays_ahead")),
+        lead=(_some_part(credit.pays_ahead_share, uniform("pays_ahead")) * LONGEST_LEAD).astype(np.int64),
     )
     method = categorical(uniform("method"), ordered(credit.repayment_method, config.RepaymentMethod))
-    part = _share_paid(credit.partial_payment_share, uniform("partial"))
+    part = _some_part(credit.partial_payment_share, uniform("partial"))
     installments = _installments(credit, day, purchases, fate, part, uniform("partial_wait"), method)
     return installments, _outcomes(credit, day, purchases, fate)
 
@@ -161,16 +163,8 @@ def _one_of(count: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     return np.minimum((uniform * count).astype(np.int64), np.maximum(count - 1, 0))
 
 
-def _lead(share: float, uniform: np.ndarray) -> np.ndarray:
-    """A share of the loans is paid ahead, by up to the time between payments; microseconds, shape (n,)."""
-    longest = DAYS_BETWEEN_PAYMENTS * MICROSECONDS_PER_DAY
-    if share == 0:
-        return np.zeros(len(uniform), np.int64)
-    return np.where(uniform < share, uniform / share * (longest - 1), 0).astype(np.int64)
-
-
-def _share_paid(share: float, uniform: np.ndarray) -> np.ndarray:
-    """With probability `share` a uniform part of the payment, otherwise nothing; shape (n,)."""
+def _some_part(share: float, uniform: np.ndarray) -> np.ndarray:
+    """With probability `share` uniform on (0, 1), otherwise 0; shape (n,)."""
     if share == 0:
         return np.zeros(len(uniform))
     return np.where(uniform < share, uniform / share, 0.0)
