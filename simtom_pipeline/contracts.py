@@ -63,6 +63,8 @@ DATE = ColumnType(pa.date32(), "DATE")
 TIMESTAMP = ColumnType(pa.timestamp("us"), "TIMESTAMP")
 TEXT = ColumnType(pa.string(), "VARCHAR")
 MONEY = ColumnType(pa.decimal128(10, 2), "DECIMAL(10,2)")
+DOUBLES = ColumnType(pa.list_(pa.float64()), "DOUBLE[]")
+TEXTS = ColumnType(pa.list_(pa.string()), "VARCHAR[]")
 
 
 def enum(values: object) -> ColumnType:
@@ -204,6 +206,35 @@ class DeclaredShares:
     shares: Mapping[Any, float]
     where: str = "true"
     label: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Where the distribution of a variable shows in the landed tables.
+
+    Attributes
+    ----------
+    from_sql : relation whose rows have it, with a column `t.day`; `{schema}` stands for the quoted schema.
+    expression : SQL of its value.
+    values : the categories in order; none if it is a number.
+    of_logarithm : whether the Wasserstein distance is that of the logarithm, for a positive number.
+    """
+
+    from_sql: str
+    expression: str
+    values: tuple[str, ...] = ()
+    of_logarithm: bool = True
+
+
+@dataclass(frozen=True)
+class ProfileMetric:
+    """One number a day that describes the purchases of that day.
+
+    `aggregate` is SQL over the relation that the generator profiles.
+    """
+
+    name: str
+    aggregate: str
 
 
 @dataclass(frozen=True)

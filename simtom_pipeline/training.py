@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from .home import default_database
 from .landing import LandingError, connect, quoted
-from .scenarios.models import Scenario, valid_name
+from .scenarios.base import valid_name
+from .scenarios.models import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,6 +10,7 @@ self-exciting process.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
 from math import ceil, log
@@ -28,6 +29,8 @@ from .intensity import (
 )
 from .random_streams import RandomStreams, exponential, poisson
 
+VolumeFactor = Callable[[date], float]
+
 NEGLIGIBLE_OFFSPRING = 1e-9
 """Clusters are followed until fewer than this many descendants an immigrant can still be expected."""
 
@@ -35,14 +38,15 @@ NEGLIGIBLE_OFFSPRING = 1e-9
 class ArrivalProcess(ABC):
     """The arrivals of one scenario; `times` is a pure function of the day."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, volume_factor: VolumeFactor) -> None:
         self.arrivals: Arrivals = scenario.arrivals
         self.streams = RandomStreams(scenario.seed)
         self._volume = scenario.volume
+        self._volume_factor = volume_factor
 
     def factors(self, day: date) -> DayFactors:
         """Where the expected volume of `day` comes from."""
-        return day_factors(self._volume, self.streams, day)
+        return day_factors(self._volume, self.streams, day, self._volume_factor(day))
 
     def rate(self, day: date) -> PiecewiseRate:
         """Intensity of `day` with its calendar, noise, hours and flash sales."""
@@ -167,8 +171,8 @@ class HawkesArrivals(ArrivalProcess):
     A child follows its parent after an exponential lag of mean `decay_minutes`.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        super().__init__(scenario)
+    def __init__(self, scenario: Scenario, volume_factor: VolumeFactor) -> None:
+        super().__init__(scenario, volume_factor)
         n = self.arrivals.branching_ratio
         self._ratio = n
         self._lag_seconds = self.arrivals.decay_minutes * 60
@@ -250,6 +254,11 @@ _PROCESSES: dict[str, type[ArrivalProcess]] = {
 }
 
 
-def arrival_process(scenario: Scenario) -> ArrivalProcess:
-    """The arrival process that the scenario names."""
-    return _PROCESSES[scenario.arrivals.arrival_pattern](scenario)
+def no_drift(day: date) -> float:
+    """The factor of a volume that does not drift."""
+    return 1.0
+
+
+def arrival_process(scenario: Scenario, volume_factor: VolumeFactor = no_drift) -> ArrivalProcess:
+    """The arrival process that the scenario names; `volume_factor` is what drift does to a day's volume."""
+    return _PROCESSES[scenario.arrivals.arrival_pattern](scenario, volume_factor)

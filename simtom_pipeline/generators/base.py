@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,12 +21,15 @@ from ..contracts import (
     Column,
     DeclaredOutcome,
     DeclaredShares,
+    ProfileMetric,
     TableContract,
     ViewContract,
 )
-from ..scenarios.models import Clock, GeneratorSettings, Scenario
+from ..scenarios.base import GeneratorSettings
+from ..scenarios.models import Clock, Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
+from .ledger import DRIFT_LEDGER, Intended, LedgerPart
 from .random_streams import RandomStreams
 
 UNIX_EPOCH = date(1970, 1, 1)
@@ -49,6 +52,7 @@ DAILY_INTENSITY = TableContract(
         Column("month", DOUBLE, "factor of the month"),
         Column("event", DOUBLE, "product of the factors of the named events of the day"),
         Column("noise", DOUBLE, "lognormal day factor, mean one"),
+        Column("drift", DOUBLE, "factor of drift"),
         Column("flash_sale", DOUBLE, "factor of the flash-sale windows over the day's hours"),
         Column("spillover", DOUBLE, "factor of self-exciting clusters that cross midnight, 1 without"),
         Column("expected_count", DOUBLE, "product of the columns before", "events/day"),
@@ -109,7 +113,7 @@ class BaseGenerator(ABC):
         self.scenario = scenario
         self.settings: Any = scenario.settings
         self.streams = RandomStreams(scenario.seed)
-        self.arrivals = arrival_process(scenario)
+        self.arrivals = arrival_process(scenario, self.volume_factor)
         self._times = lru_cache(maxsize=2)(self.arrivals.times)
 
     @abstractmethod
@@ -120,6 +124,29 @@ class BaseGenerator(ABC):
         """Columns of the tables that do not depend on the day."""
         return {}
 
+    def volume_factor(self, day: date) -> float:
+        """What drift does to the expected number of events of a day."""
+        return 1.0
+
+    def ledger_parts(self) -> Sequence[LedgerPart]:
+        """Every target of every declared drift."""
+        return ()
+
+    def intended(self, part: LedgerPart, day: date) -> Intended:
+        """What the scenario intends for a target of `ledger_parts` on a day."""
+        raise NotImplementedError(f"{type(self).__name__} has no target that drifts")
+
+    profile_from: ClassVar[str] = ""
+    """Relation of `daily_profile`, with the event table as t; `{schema}` is the quoted schema."""
+
+    def profile_metrics(self) -> Sequence[ProfileMetric]:
+        """What `daily_profile` says of every day; `profile_expected` has the same names."""
+        return [ProfileMetric("events", "count(*)")]
+
+    def profile_expected(self, day: date) -> Mapping[str, float]:
+        """Expected value of each metric on a day."""
+        return {"events": self.arrivals.expected_count(day)}
+
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """The shares that the scenario states and the landed tables must show."""
         return ()
@@ -127,7 +154,9 @@ class BaseGenerator(ABC):
     @classmethod
     def refused(cls, scenario: Scenario) -> Sequence[Refusal]:
         """What a valid scenario states that this generator cannot bring about."""
-        return ()
+        return (
+            [Refusal(("drifts",), "drifts", f"none: {cls.name} has no target")] if scenario.all_drifts else []
+        )
 
     def claims(self) -> Sequence[Claim]:
         """Statements about the landed tables that allow no exception."""
@@ -139,8 +168,8 @@ class BaseGenerator(ABC):
 
     @classmethod
     def contracts(cls) -> tuple[TableContract, ...]:
-        """Every table that is landed, the truth about the volume included."""
-        return (*cls.tables, DAILY_INTENSITY)
+        """Every table that is simulated and landed, the truth about volume and drift included."""
+        return (*cls.tables, DAILY_INTENSITY, DRIFT_LEDGER)
 
     def simulate_day(self, when: date) -> dict[str, pa.Table]:
         """Every table's rows of one day, in the contracts' schema also when there are none.
@@ -154,20 +183,31 @@ class BaseGenerator(ABC):
             raise ValueError(
                 f"{when} is outside the clock of {self.scenario.name} ({clock.start} to {clock.end})"
             )
-        drawn = {**self.draw_constants(), **self.draw_day(self.day(when))}
-        drawn[DAILY_INTENSITY.name] = self._daily_intensity(when)
-        tables = {contract.name: contract.table(drawn[contract.name]) for contract in self.contracts()}
-        for contract in self.contracts():
-            if contract.daily and np.any(drawn[contract.name]["day"] != day_number(when)):
+        drawn = {**self.draw_day(self.day(when)), DAILY_INTENSITY.name: self._daily_intensity(when)}
+        daily = [contract for contract in self.contracts() if contract.daily]
+        for contract in daily:
+            if np.any(drawn[contract.name]["day"] != day_number(when)):
                 raise ValueError(
                     f"generator {self.name}: table {contract.name} has rows of another day than {when}"
                 )
-        return tables
+        tables = {contract.name: contract.table(drawn[contract.name]) for contract in daily}
+        return {c.name: tables.get(c.name, self._constants.get(c.name)) for c in self.contracts()}
 
     def constants(self) -> dict[str, pa.Table]:
         """The tables that do not depend on the day."""
-        drawn = self.draw_constants()
-        return {c.name: c.table(drawn[c.name]) for c in self.tables if not c.daily}
+        return dict(self._constants)
+
+    @cached_property
+    def _constants(self) -> dict[str, pa.Table]:
+        drawn = {**self.draw_constants(), DRIFT_LEDGER.name: self._drift_ledger()}
+        return {c.name: c.table(drawn[c.name]) for c in self.contracts() if not c.daily}
+
+    def _drift_ledger(self) -> Columns:
+        rows = [row for part in self.ledger_parts() for row in part.rows]
+        return {
+            column.name: pa.array([row[column.name] for row in rows], column.type.arrow)
+            for column in DRIFT_LEDGER.columns
+        }
 
     def day(self, when: date) -> Day:
         """The arrivals of a day."""

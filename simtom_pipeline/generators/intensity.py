@@ -1,7 +1,7 @@
 """Expected volume: how many events a day should have, and how they spread over its hours.
 
-mu_d = base * day_of_week * week_of_month * month * event * exp(sigma * Z_d - sigma^2 / 2), whose noise
-factor has mean one. Within a day the intensity is piecewise constant, so its integral is piecewise
+mu_d = base * day_of_week * week_of_month * month * event * exp(sigma * Z_d - sigma^2 / 2) * drift, whose
+noise factor has mean one. Within a day the intensity is piecewise constant, so its integral is piecewise
 linear and can be inverted exactly.
 """
 
@@ -31,6 +31,7 @@ class DayFactors:
     month: float
     event: float
     noise: float
+    drift: float
 
     @property
     def mean(self) -> float:
@@ -38,8 +39,8 @@ class DayFactors:
         return float(prod(astuple(self)))
 
 
-def day_factors(volume: Volume, streams: RandomStreams, day: date) -> DayFactors:
-    """The factors of mu_d, the lognormal day factor included."""
+def day_factors(volume: Volume, streams: RandomStreams, day: date, drift: float) -> DayFactors:
+    """The factors of mu_d, the lognormal day factor included; `drift` is the last one."""
     sigma = volume.daily_noise
     noise = 1.0
     if sigma > 0:
@@ -51,6 +52,7 @@ def day_factors(volume: Volume, streams: RandomStreams, day: date) -> DayFactors
         month=calendar.month_factor(volume, day),
         event=calendar.event_factor(volume, day),
         noise=noise,
+        drift=drift,
     )
 
 

@@ -21,13 +21,18 @@ NO_DAY = 0
 class RandomStreams:
     """The random streams of one scenario seed (0 <= seed < 2**64)."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, prefix: str = "") -> None:
         self._seed = seed
+        self._prefix = prefix
+
+    def within(self, name: str) -> "RandomStreams":
+        """Streams of the same names that share nothing with these: another attempt at the same draws."""
+        return RandomStreams(self._seed, f"{self._prefix}{name}/")
 
     def generator(self, name: str, day: date | None) -> np.random.Generator:
         """A fresh generator at the start of the stream `name` of `day` (None: of the scenario)."""
         ordinal = NO_DAY if day is None else day.toordinal()
-        key = np.random.SeedSequence(self._seed, spawn_key=(crc32(name.encode()), ordinal))
+        key = np.random.SeedSequence(self._seed, spawn_key=(crc32((self._prefix + name).encode()), ordinal))
         return np.random.Generator(np.random.Philox(key))
 
     def uniform(self, name: str, day: date | None, size: int | tuple[int, ...]) -> np.ndarray:
@@ -45,7 +50,12 @@ def exponential(uniform: np.ndarray, mean: float) -> np.ndarray:
 
 
 def categorical(uniform: np.ndarray, shares: ArrayLike) -> np.ndarray:
-    """Codes 0..k-1 drawn with the given shares, by inversion; int8, the shape of `uniform`."""
+    """Codes 0..k-1 drawn with the given shares, by inversion; int8, the shape of `uniform`.
+
+    Shares have shape (k,), or `uniform.shape + (k,)` if each draw has its own.
+    """
+    if np.ndim(shares) > 1:
+        return (uniform[..., None] >= cumulative(shares)[..., :-1]).sum(axis=-1).astype(np.int8)
     return np.searchsorted(cumulative(shares)[:-1], uniform, side="right").astype(np.int8)
 
 

@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from zlib import crc32
 
-from ..scenarios.models import IDENTIFIER, GeneratorSettings, valid_name
+from ..scenarios.base import IDENTIFIER, GeneratorSettings, valid_name
 from .base import BaseGenerator
 
 ENTRY_POINT_GROUP = "simtom_pipeline.generators"

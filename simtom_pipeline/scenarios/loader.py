@@ -13,7 +13,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .models import GeneratorSettings, Scenario, valid_name
+from .base import GeneratorSettings, valid_name
+from .models import Scenario
 from .problems import Origin, Problem, Refusal, ScenarioError
 from .yaml_reader import Document, KeyPath, describe, dotted, read_file
 
@@ -80,13 +81,14 @@ def load(
         document = _override(document, key, value)
     scenario = _validate(document, settings_models)
     if refused := refusals(scenario):
-        raise ScenarioError([_refused(document, scenario.generator, refusal) for refusal in refused])
+        raise ScenarioError([_refused(document, refusal) for refusal in refused])
     return scenario
 
 
-def _refused(document: Document, generator: str, refusal: Refusal) -> Problem:
-    path = (generator, *refusal.key)
-    return Problem(document.origin(path), dotted(path), describe(refusal.found), refusal.allowed)
+def _refused(document: Document, refusal: Refusal) -> Problem:
+    return Problem(
+        document.origin(refusal.key), dotted(refusal.key), describe(refusal.found), refusal.allowed
+    )
 
 
 def _locate(name_or_path: str | Path, files: Mapping[str, Path]) -> Path:

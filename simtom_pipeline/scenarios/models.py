@@ -6,25 +6,22 @@ YAML files. How a file becomes a scenario is told in `loader.py`.
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    model_validator,
+from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
+
+from .base import (
+    IDENTIFIER,
+    FrozenModel,
+    GeneratorSettings,
+    Moment,
+    Multiplier,
+    SimulatedDay,
 )
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Multiplier = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+from .drifts import Drift, DriftType, Effect, Gradual, Linear, Schedule, Seasonal, Sudden
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Month = Literal[
@@ -44,62 +41,7 @@ ArrivalPattern = Literal["uniform", "poisson", "nhpp", "burst", "hawkes"]
 LONGEST_CLUSTER_DAYS = 31
 """Self-exciting clusters that could outlive this are refused: a day would need too many others."""
 
-IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 RESERVED_NAMES = frozenset({"main", "temp", "system", "information_schema", "pg_catalog", "simtom"})
-
-K = TypeVar("K", bound=str)
-
-
-def _moment(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"a moment such as 2024-11-29T18:00:00 ({error})") from None
-    if moment.tzinfo is not None:
-        raise ValueError("a moment without a time zone: the simulated clock has none")
-    return moment
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-"""A moment of the simulated clock; a date alone means its midnight."""
-
-
-def _adds_up_to_one(shares: dict[K, float]) -> dict[K, float]:
-    total = sum(shares.values())
-    if abs(total - 1) > 1e-6:
-        raise ValueError(f"shares that add up to 1 (these add up to {total:.6g})")
-    return shares
-
-
-Shares = Annotated[dict[K, Probability], AfterValidator(_adds_up_to_one)]
-"""Share of each value; what is left out has share 0; they add up to one."""
-
-
-def equal_shares(values: object) -> dict[Any, float]:
-    """The neutral default: every value of a `Literal` equally often."""
-    names = get_args(values)
-    return {name: 1 / len(names) for name in names}
-
-
-def valid_name(name: str) -> bool:
-    """Whether `name` is an identifier: it can be a schema, a file and an asset key as it is."""
-    return re.fullmatch(IDENTIFIER[1:-1], name) is not None
-
-
-class FrozenModel(BaseModel):
-    """Base of everything a scenario says: immutable, and unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)
-
-
-class GeneratorSettings(FrozenModel):
-    """Base of a generator's own section; a generator without one accepts no key there."""
-
-
-SimulatedDay = Annotated[date, Field(ge=date(1901, 1, 1), le=date(2099, 12, 31))]
-"""The years for which the calendar of US holidays is known."""
 
 
 class Clock(FrozenModel):
@@ -231,6 +173,17 @@ def _identifier(name: str) -> str:
     return name
 
 
+SHORT_FORM_ID = "drift"
+SHORT_FORMS: dict[str, Schedule] = {
+    "sudden": Sudden(kind="sudden", at=0.5),
+    "gradual": Gradual(kind="gradual", at=0.5, width_days=30.0),
+    "linear": Linear.model_validate({"kind": "linear", "from": 0.25, "to": 0.75}),
+    "seasonal": Seasonal(kind="seasonal", at=0.25, period_days=90.0),
+}
+"""What `drift_type` stands for."""
+TWIN_MARK = "__without_"
+
+
 class Scenario(FrozenModel):
     """One world: everything that `simulate_day` needs besides the day."""
 
@@ -242,13 +195,40 @@ class Scenario(FrozenModel):
     clock: Clock
     volume: Volume
     arrivals: Arrivals = Arrivals()
-    drifts: NotYet = ()
+    drifts: tuple[Drift, ...] = ()
+    drift_type: DriftType = "none"
+    drift_strength: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.25
     noise: NotYet = ()
     faults: NotYet = ()
     checks: Checks = Checks()
     settings: SerializeAsAny[GeneratorSettings] = Field(default=GeneratorSettings(), exclude=False)
 
     own_keys: ClassVar[frozenset[str]]
+
+    @model_validator(mode="after")
+    def _drifts_are_told_apart(self) -> Self:
+        names = [drift.id for drift in self.all_drifts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"drifts with different ids ({', '.join(twice)} occurs more than once)")
+        return self
+
+    @property
+    def all_drifts(self) -> tuple[Drift, ...]:
+        """The declared drifts, and the one of `drift_type`: its size is a PSI of `drift_strength`."""
+        if self.drift_type == "none":
+            return self.drifts
+        effect, schedule = Effect(psi=self.drift_strength), SHORT_FORMS[self.drift_type]
+        return (
+            *self.drifts,
+            Drift(id=SHORT_FORM_ID, kind="covariate", schedule=schedule, effect=effect),
+        )
+
+    def without_drift(self, drift_id: str | None) -> "Scenario":
+        """The counterfactual twin: the same world without one drift, or (None) without any."""
+        kept = tuple(d for d in self.drifts if drift_id is not None and d.id != drift_id)
+        short = "none" if drift_id in (None, SHORT_FORM_ID) else self.drift_type
+        name = f"{self.name}{TWIN_MARK}{drift_id or 'drifts'}"
+        return self.model_copy(update={"name": name, "drifts": kept, "drift_type": short})
 
     def __getattr__(self, name: str) -> Any:
         """The generator's section under its own name: `scenario.bnpl` is `scenario.settings`."""

@@ -31,9 +31,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A value of a generator's section that is valid by itself but cannot be brought about."""
+    """A value that is valid by itself but cannot be brought about; `key` is its path in the scenario."""
 
-    key: tuple[str, ...]
+    key: tuple[str | int, ...]
     found: object
     allowed: str
 

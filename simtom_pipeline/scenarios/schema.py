@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .models import GeneratorSettings, Scenario
+from .base import GeneratorSettings
+from .models import Scenario
 
 
 def json_schema(sections: Mapping[str, type[GeneratorSettings]]) -> dict[str, Any]:

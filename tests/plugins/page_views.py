@@ -15,7 +15,7 @@ from simtom_pipeline.contracts import (
 from simtom_pipeline.generators.base import BaseGenerator, Columns, Day
 from simtom_pipeline.generators.random_streams import categorical
 from simtom_pipeline.generators.registry import register_generator
-from simtom_pipeline.scenarios.models import GeneratorSettings, Shares, equal_shares
+from simtom_pipeline.scenarios.base import GeneratorSettings, Shares, equal_shares
 
 Page = Literal["home", "search", "basket"]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
-from ...scenarios.models import (
+from ...scenarios.base import (
     FrozenModel,
     GeneratorSettings,
     Positive,
@@ -254,6 +254,16 @@ class Coefficients(FrozenModel):
     stress_on_low_income: Coefficient = 0.0
 
 
+def _pairs_of_signals(weights: dict[str, float]) -> dict[str, float]:
+    for pair in weights:
+        names = pair.split("*")
+        if len(names) != 2 or not set(names) <= set(Coefficients.model_fields):
+            raise ValueError(
+                f"keys a*b of two signals out of {', '.join(Coefficients.model_fields)} ({pair!r} is none)"
+            )
+    return weights
+
+
 class Arrears(FrozenModel):
     """Loans that are paid late but paid: at most one spell a loan.
 
@@ -274,7 +284,9 @@ class Credit(FrozenModel):
 
     `base_default_rate` is the mean default probability, in normal times (stress 0), and `bayes_auc` the
     area under its ROC curve, both over the reference population. `frailty` is the standard deviation of
-    the customers' unobserved log-odds.
+    the customers' unobserved log-odds. `interactions` are further coefficients, of the product of two
+    signals, written a*b. A label is reported an exponential time of mean `reporting_delay_days` after its
+    charge-off.
     """
 
     base_default_rate: Annotated[float, Field(ge=1e-5, le=0.95, allow_inf_nan=False)] = 0.02
@@ -282,8 +294,10 @@ class Credit(FrozenModel):
     frailty: Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)] = 0.0
     tenure_scale_days: Annotated[float, Field(ge=1, le=100_000, allow_inf_nan=False)] = 180.0
     coefficients: Coefficients = Coefficients()
+    interactions: Annotated[dict[str, Coefficient], AfterValidator(_pairs_of_signals)] = Field({})
     arrears: Arrears = Arrears()
     charge_off_days: Annotated[int, Field(ge=3, le=3650)] = 90
+    reporting_delay_days: Annotated[float, Field(ge=0, le=3650, allow_inf_nan=False)] = 0.0
     late_fee: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), AfterValidator(_whole_cents)] = 0.0
     late_fee_after_days: Annotated[int, Field(ge=1, le=3650)] = 7
     partial_payment_share: Probability = 0.0
@@ -300,10 +314,23 @@ class Credit(FrozenModel):
         return self
 
 
+class UnderStress(FrozenModel):
+    """What full economic stress (1) does besides the coefficients of default; less stress, less of it.
+
+    `volume` and `amount` are factors; null shares stay as they are.
+    """
+
+    volume: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
+    amount: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
+    risk_scenario: Shares[RiskScenario] | None = None
+    product_category: Shares[ProductCategory] | None = None
+
+
 class BnplSettings(GeneratorSettings):
     """Everything the `bnpl` section may say."""
 
     economic_stress_factor: Probability = 0.0
+    under_stress: UnderStress = UnderStress()
     population: Population = Population()
     devices: Devices = Devices()
     payment_methods: PaymentMethods = PaymentMethods()

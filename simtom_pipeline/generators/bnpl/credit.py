@@ -1,13 +1,11 @@
 """How likely a purchase is to default: `logit p = a + s * x'beta + frailty`.
 
 The signals x are what the lender's tables show at the moment of the purchase, the frailty is the
-customer's own and in no table. (a, s) are solved once, on a reference population that depends neither
-on dates nor on partitions, so that the base rate and the Bayes AUC are those that the scenario states.
+customer's own and in no table. How (a, s) are found: `reference.py`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import get_args
 
@@ -15,16 +13,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, roots_hermitenorm
 
-from ..base import MICROSECONDS_PER_DAY, Day
-from ..random_streams import RandomStreams, exponential
 from . import config
-from .catalog import REFERENCE_CUSTOMERS, REFERENCE_SEED, Catalog, draw_catalog
-from .entities import draw_customers
-from .transactions import BehaviorTable, draw_transactions
+from .catalog import Catalog
+from .world import Parameter, World
 
-REFERENCE_DAY = Day(date(1970, 1, 1), 0, np.zeros(REFERENCE_CUSTOMERS, np.int64))
-DAYS_PER_YEAR = 365.0
-"""Mean tenure of the first customers where nobody ever leaves."""
 WIDEST_LOG_ODDS = 60.0
 FINEST_LOG_ODDS = 0.01
 QUADRATURE_NODES = 64
@@ -78,12 +70,17 @@ def _band(code: np.ndarray, vocabulary: object) -> np.ndarray:
     return code / (len(get_args(vocabulary)) - 1)
 
 
-def weighted(coefficients: config.Coefficients, by_name: Signals) -> np.ndarray:
-    """x'beta, shape (n,)."""
+def weighted(beta: Mapping[str, Parameter], by_name: Signals) -> np.ndarray:
+    """x'beta, shape (n,); a name a*b stands for the product of two signals."""
     return sum(
-        (value * by_name[name] for name, value in coefficients.model_dump().items() if value),
+        (value * _signal(by_name, name) for name, value in beta.items() if np.any(value)),
         start=np.zeros(len(by_name["tenure"])),
     )
+
+
+def _signal(by_name: Signals, name: str) -> np.ndarray:
+    factors = [by_name[part] for part in name.split("*")]
+    return np.prod(factors, axis=0) if len(factors) > 1 else factors[0]
 
 
 @dataclass(frozen=True)
@@ -132,10 +129,11 @@ def assess(
     catalog: Catalog,
     buyer: np.ndarray,
     purchases: Mapping[str, np.ndarray],
+    world: World,
 ) -> dict[str, np.ndarray]:
     """What is true of each purchase's risk: columns of the table default_risk without keys, shape (n,)."""
     by_name = signals(credit, catalog, buyer, purchases)
-    known = law.known_log_odds(weighted(credit.coefficients, by_name))
+    known = law.known_log_odds(weighted(world.beta, by_name)) + world.log_odds
     log_odds = known + buyer["frailty"]
     return {
         "default_probability": expit(log_odds),
@@ -168,39 +166,6 @@ def bayes_auc(p: np.ndarray) -> float:
     return float(p @ beaten / (p.sum() * negatives[-1]))
 
 
-def default_law(settings: config.BnplSettings, seed: int) -> DefaultLaw:
-    """The law of a scenario: solved once in a process, the same in every process.
-
-    Raises
-    ------
-    UnreachableAucError : the coefficients and the frailty cannot give the stated Bayes AUC.
-    """
-    return _solved(settings.model_dump_json(), seed)
-
-
-@lru_cache(maxsize=32)
-def _solved(settings_json: str, seed: int) -> DefaultLaw:
-    settings = config.BnplSettings.model_validate_json(settings_json)
-    credit = settings.credit
-    buyer, now, normal = _reference_signals(settings, seed)
-    frailty = buyer["frailty"]
-    xbeta = weighted(credit.coefficients, normal)
-    intercept, scale = solve_scale(xbeta, frailty, credit.base_default_rate, credit.bayes_auc)
-    log_odds = intercept + scale * xbeta + frailty
-    spread = (
-        credit.arrears.risk_slope * log_odds + credit.arrears.income_slope * normal["income_bracket"] ** 2
-    )
-    stressed = expit(intercept + scale * weighted(credit.coefficients, now) + frailty)
-    return DefaultLaw(
-        intercept=intercept,
-        scale=scale,
-        frailty=credit.frailty,
-        arrears_intercept=_intercept(spread, credit.arrears.rate),
-        expected_rate=float(stressed.mean()),
-        expected_auc=bayes_auc(stressed),
-    )
-
-
 def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float) -> tuple[float, float]:
     """(a, s) with mean probability `rate` and Bayes AUC `auc` over a population, arrays of shape (n,).
 
@@ -212,7 +177,7 @@ def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float)
 
     def auc_at(scale: float) -> float:
         log_odds = scale * xbeta + frailty
-        return bayes_auc(expit(_intercept(log_odds, rate) + log_odds))
+        return bayes_auc(expit(intercept_for(log_odds, rate) + log_odds))
 
     largest = WIDEST_LOG_ODDS / 4 / spread if spread > 0 else 0.0
     low, high = auc_at(0.0), auc_at(largest)
@@ -220,33 +185,11 @@ def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float)
         raise UnreachableAucError(low, high)
     reached = min(auc, high)
     scale = float(brentq(lambda s: auc_at(s) - reached, 0.0, largest, xtol=1e-6)) if reached > low else 0.0
-    return _intercept(scale * xbeta + frailty, rate), scale
+    return intercept_for(scale * xbeta + frailty, rate), scale
 
 
-def _intercept(log_odds: np.ndarray, rate: float) -> float:
+def intercept_for(log_odds: np.ndarray, rate: float) -> float:
     """The number to add to the log-odds so that their mean probability is `rate`."""
     centre = np.log(rate / (1 - rate))
     low, high = centre - log_odds.max() - 1, centre - log_odds.min() + 1
     return float(brentq(lambda a: expit(a + log_odds).mean() - rate, low, high, xtol=1e-9))
-
-
-def _reference_signals(settings: config.BnplSettings, seed: int) -> tuple[np.ndarray, Signals, Signals]:
-    """Buyers of the reference population, their signals at the scenario's stress and in normal times.
-
-    Purchases at one moment, each by a buyer of its own: a new customer, or one whose tenure has the
-    stationary law of repeat buyers.
-    """
-    population, streams = settings.population, RandomStreams(REFERENCE_SEED)
-    when, moment = REFERENCE_DAY.date, REFERENCE_DAY.event_time
-    n = len(moment)
-    is_first = streams.uniform("transaction.is_repeat", when, n) >= population.repeat_customer_rate
-    mean_tenure = population.customer_lifetime_days or DAYS_PER_YEAR
-    tenure = exponential(streams.uniform("customer.earlier_signup", when, n), mean_tenure)
-    signup_at = np.where(is_first, moment, moment - (tenure * MICROSECONDS_PER_DAY).astype(np.int64))
-    buyer = draw_customers(settings, streams, when, 0, np.arange(1, n + 1), signup_at).profile
-    catalog = draw_catalog(settings, RandomStreams(seed))
-    behaviors = BehaviorTable(settings.risk_scenarios)
-    purchases = draw_transactions(settings, streams, behaviors, catalog, REFERENCE_DAY, buyer, is_first)
-    now = signals(settings.credit, catalog, buyer, purchases)
-    calm = purchases | {"economic_stress_factor": np.zeros(n)}
-    return buyer, now, signals(settings.credit, catalog, buyer, calm)

@@ -75,8 +75,11 @@ def draw_customers(
     since: int,
     customer_id: np.ndarray,
     signup_at: np.ndarray,
+    mix: Mapping[str, np.ndarray],
 ) -> Customers:
     """Draw customers whose streams are those of `day`; `customer_id` and `signup_at` of shape (n,).
+
+    `mix` holds shares of attributes that have drifted from those of the settings.
 
     They are customers from `since` (days since 1970-01-01) for an exponential lifetime. It has no memory:
     those who were there before the first day live on from it.
@@ -86,17 +89,18 @@ def draw_customers(
     profile = np.empty(n, PROFILE)
     profile["customer_id"] = customer_id
     profile["signup_at"] = signup_at
-    latents = attribute_latents(population.correlation, streams, day, n)
+    latents = _accepted_latents(population, streams, day, n, mix)
     age_uniform = latents[0]
     for name, uniform in zip(LATENT_ATTRIBUTES, latents[1:], strict=True):
         profile[name] = categorical(uniform, ordered(getattr(population, name), _VOCABULARY[name]))
     profile["state"] = categorical(
-        streams.uniform("customer.state", day, n), ordered(population.state, config.State)
+        streams.uniform("customer.state", day, n),
+        mix.get("state", ordered(population.state, config.State)),
     )
     bracket = categorical(age_uniform, ordered(population.age_bracket, config.AgeBracket))
     profile["birth_ymd"] = _birth(streams, day, bracket, signup_at)
-    _draw_devices(settings.devices, streams, day, profile)
-    _draw_accounts(settings.payment_methods, streams, day, profile)
+    _draw_devices(settings.devices, streams, day, profile, mix)
+    _draw_accounts(settings.payment_methods, streams, day, profile, mix)
     profile["frailty"] = settings.credit.frailty * streams.normal("customer.frailty", day, n)
     shape = population.purchase_rate_shape
     rate = gammaincinv(shape, streams.uniform("customer.purchase_rate", day, n)) / shape
@@ -111,7 +115,8 @@ def draw_customers(
 
 
 LATENT_ATTRIBUTES = ("income_bracket", "credit_score_range", "verification_level", "address_stability")
-_VOCABULARY = {
+_VOCABULARY: Mapping[str, object] = {
+    "age_bracket": config.AgeBracket,
     "income_bracket": config.IncomeBracket,
     "credit_score_range": config.CreditScoreRange,
     "verification_level": config.VerificationLevel,
@@ -138,6 +143,35 @@ def attribute_latents(
     return ndtr(np.linalg.cholesky(correlation.matrix()) @ independent)
 
 
+def _accepted_latents(
+    population: config.Population,
+    streams: RandomStreams,
+    day: date,
+    n: int,
+    mix: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """As `attribute_latents`, with each share of `mix` in place of the stated one.
+
+    By rejection: customers of one value are as those of that value always were, only more or fewer.
+    """
+    latents = attribute_latents(population.correlation, streams, day, n)
+    wanted = [name for name in ("age_bracket", *LATENT_ATTRIBUTES) if name in mix]
+    missing, attempt = np.arange(n) if wanted else np.arange(0), 0
+    while missing.size:
+        tries = streams.within(f"attempt{attempt}") if attempt else streams
+        drawn = attribute_latents(population.correlation, tries, day, missing.size) if attempt else latents
+        chance = np.ones(missing.size)
+        for name in wanted:
+            stated = ordered(getattr(population, name), _VOCABULARY[name])
+            weight = mix[name] / np.where(stated > 0, stated, 1.0)
+            row = 0 if name == "age_bracket" else 1 + LATENT_ATTRIBUTES.index(name)
+            chance *= (weight / weight.max())[categorical(drawn[row], stated)]
+        accepted = tries.uniform("customer.accepted", day, missing.size) < chance
+        latents[:, missing[accepted]] = drawn[:, accepted]
+        missing, attempt = missing[~accepted], attempt + 1
+    return latents
+
+
 def _birth(streams: RandomStreams, day: date, bracket: np.ndarray, signup_at: np.ndarray) -> np.ndarray:
     """Date of birth as yyyymmdd such that the age at signup lies in the bracket, shape (n,)."""
     n = len(bracket)
@@ -155,6 +189,12 @@ def year_month_day(day: np.ndarray) -> np.ndarray:
     months = days.astype("datetime64[M]")
     month = months.astype(np.int64)
     return (month // 12 + 1970) * 10_000 + (month % 12 + 1) * 100 + (days - months).astype(np.int64) + 1
+
+
+def age_bracket_at_signup(profile: np.ndarray) -> np.ndarray:
+    """ENUM code of the age at signup, shape (n,), from records of dtype PROFILE."""
+    signup = year_month_day(profile["signup_at"] // MICROSECONDS_PER_DAY)
+    return np.searchsorted(_YOUNGEST[1:], (signup - profile["birth_ymd"]) // 10_000, side="right")
 
 
 def _last_day(
@@ -179,12 +219,19 @@ def _starts(
     return starts
 
 
-def _draw_devices(devices: config.Devices, streams: RandomStreams, day: date, profile: np.ndarray) -> None:
+def _draw_devices(
+    devices: config.Devices,
+    streams: RandomStreams,
+    day: date,
+    profile: np.ndarray,
+    mix: Mapping[str, np.ndarray],
+) -> None:
     n = len(profile)
     wait = devices.days_between_devices
     profile["device_first_seen_at"] = _starts(profile["signup_at"], wait, streams, "device.wait", day)
     kind = categorical(
-        streams.uniform("device.type", day, (n, SLOTS)), ordered(devices.device_type, config.DeviceType)
+        streams.uniform("device.type", day, (n, SLOTS)),
+        mix.get("device_type", ordered(devices.device_type, config.DeviceType)),
     )
     os_shares = devices.device_os
     upper = cumulative([ordered(getattr(os_shares, k), config.DeviceOs) for k in get_args(config.DeviceType)])
@@ -194,14 +241,18 @@ def _draw_devices(devices: config.Devices, streams: RandomStreams, day: date, pr
 
 
 def _draw_accounts(
-    accounts: config.PaymentMethods, streams: RandomStreams, day: date, profile: np.ndarray
+    accounts: config.PaymentMethods,
+    streams: RandomStreams,
+    day: date,
+    profile: np.ndarray,
+    mix: Mapping[str, np.ndarray],
 ) -> None:
     n = len(profile)
     wait = accounts.days_between_accounts
     profile["account_created_at"] = _starts(profile["signup_at"], wait, streams, "account.wait", day)
     profile["payment_provider"] = categorical(
         streams.uniform("account.provider", day, (n, SLOTS)),
-        ordered(accounts.payment_provider, config.PaymentProvider),
+        mix.get("payment_provider", ordered(accounts.payment_provider, config.PaymentProvider)),
     )
     profile["credit_limit"] = credit_limits(
         accounts.credit_limit,

@@ -7,17 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from ...contracts import Claim, DeclaredOutcome, DeclaredShares
+from ...contracts import Claim, DeclaredOutcome, DeclaredShares, ProfileMetric
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
-from ..base import MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day
-from ..random_streams import exponential
+from ..base import DAY_STRIDE, MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day, day_number
+from ..drift import weights_of_records
+from ..ledger import Intended, LedgerPart
+from ..random_streams import RandomStreams, exponential
 from ..registry import register_generator
 from . import config, declarations
+from .buyers import Mixes, draw_buyers
 from .catalog import draw_catalog
-from .credit import DAYS_PER_YEAR, DefaultLaw, UnreachableAucError, assess, default_law
+from .credit import DefaultLaw, UnreachableAucError, assess
+from .drifts import Resolved, resolve, volume_factor, weights_on
 from .entities import Customers, customer_columns, draw_customers, slots_starting
-from .population import Population
+from .expected import PROFILE_FROM, Expectations, profile_metrics
+from .population import Living, Population
+from .prior import Purchases, candidates_of, winners
+from .reference import DAYS_PER_YEAR, default_law
 from .repayment import draw_repayment
 from .tables import (
     CUSTOMERS,
@@ -38,7 +45,10 @@ from .views import (
     MONITORING_TARGET,
     TRAINING_SET,
 )
+from .world import Parameter, World, moved, stated_shares
 
+MOST_OF_A_DAY = DAY_STRIDE // 2
+"""Customers who come for one purchase under a prior drift are numbered from here on."""
 LARGEST_GROWTH = 3.0
 """A volume that grows faster over the scenario brings more new customers than the equilibrium has."""
 
@@ -71,6 +81,7 @@ class BnplGenerator(BaseGenerator):
         MONITORING_TARGET,
     )
     event_table = TRANSACTIONS.name
+    profile_from = PROFILE_FROM
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
@@ -82,17 +93,67 @@ class BnplGenerator(BaseGenerator):
 
     @classmethod
     def refused(cls, scenario: Scenario) -> Sequence[Refusal]:
-        """A Bayes AUC that the coefficients and the frailty cannot give."""
+        """A Bayes AUC that the coefficients and the frailty cannot give; drifts that cannot be."""
         settings: Any = scenario.settings
         try:
             default_law(settings, scenario.seed)
         except UnreachableAucError as error:
-            return [Refusal(("credit", "bayes_auc"), settings.credit.bayes_auc, str(error))]
-        return []
+            return [
+                Refusal((scenario.generator, "credit", "bayes_auc"), settings.credit.bayes_auc, str(error))
+            ]
+        return resolve(scenario)[1]
 
     @cached_property
     def _law(self) -> DefaultLaw:
         return default_law(self.settings, self.scenario.seed)
+
+    @cached_property
+    def drifts(self) -> Sequence[Resolved]:
+        """The declared drifts."""
+        return resolve(self.scenario)[0]
+
+    @cached_property
+    def _mixes(self) -> Mixes:
+        """The shares of what customers are for good, over the clock's days."""
+        worlds = [self._world(weights_on(self.drifts, day)) for day in self.scenario.clock.days()]
+        drifted = sorted({name for world in worlds for name in world.customers})
+        stated = {name: stated_shares(self.settings, name) for name in drifted}
+        by_day = {
+            name: np.array([world.customers.get(name, stated[name]) for world in worlds]) for name in drifted
+        }
+        return Mixes(day_number(self.scenario.clock.start), stated, by_day)
+
+    def _world(self, weights: Mapping[str, Parameter]) -> World:
+        return moved(self.settings, [move for drift in self.drifts for move in drift.moves], weights)
+
+    def _world_of_records(self, streams: RandomStreams, day: date, count: int) -> World:
+        return self._world(
+            weights_of_records([(d.drift.id, d.course) for d in self.drifts], streams, day, count)
+        )
+
+    def volume_factor(self, day: date) -> float:
+        """What drift does to the expected number of purchases."""
+        return volume_factor(self.drifts, day)
+
+    @cached_property
+    def _expected(self) -> Expectations:
+        return Expectations(self.scenario, self.drifts)
+
+    def ledger_parts(self) -> Sequence[LedgerPart]:
+        """Every target of every declared drift."""
+        return [ledger for _, _, ledger in self._expected.parts.values()]
+
+    def intended(self, part: LedgerPart, day: date) -> Intended:
+        """What the scenario intends for a target of `ledger_parts` on a day."""
+        return self._expected.intended(part, day, self.arrivals.expected_count(day))
+
+    def profile_metrics(self) -> Sequence[ProfileMetric]:
+        """Counts, shares, quantiles and rates of the purchases of a day."""
+        return profile_metrics()
+
+    def profile_expected(self, day: date) -> Mapping[str, float]:
+        """Expected value of each metric on a day."""
+        return self._expected.profile(day, self.arrivals.expected_count(day))
 
     def draw_constants(self) -> Mapping[str, Columns]:
         """The catalog."""
@@ -101,29 +162,21 @@ class BnplGenerator(BaseGenerator):
     def draw_day(self, day: Day) -> Mapping[str, Columns]:
         """Customers who sign up, devices and accounts that appear, purchases."""
         living = self._population.before(day.date)
-        newcomers = self._newcomers(day.date, living.anyone)
-        is_first = self._is_first(day, living.anyone)
-        buyer = np.empty(len(is_first), newcomers.profile.dtype)
-        buyer[is_first] = newcomers.profile
-        who = self.streams.uniform("transaction.customer", day.date, len(is_first))
-        if living.anyone:
-            buyer[~is_first] = living.pick(who[~is_first])
-        purchases = draw_transactions(
-            self.settings, self.streams, self._behaviors, self._catalog, day, buyer, is_first
-        )
-        written = (
-            np.concatenate([self._earlier().profile, newcomers.profile])
-            if day.index == 0
-            else newcomers.profile
-        )
-        risk = assess(self.settings.credit, self._law, self._catalog, buyer, purchases)
+        newcomers = self._newcomers(day.date, living.anyone).profile
+        world = self._world_of_records(self.streams, day.date, len(day.event_time))
+        drawn = self._draw_purchases(self.streams, day, living, newcomers, world)
+        drawn, passing = self._with_prior(day, living, drawn, world)
+        purchases = drawn.columns
+        signed_up = np.concatenate([newcomers, passing])
+        written = np.concatenate([self._earlier().profile, signed_up]) if day.index == 0 else signed_up
         installments, outcomes = draw_repayment(
             self.settings.credit,
             self.streams,
             day,
             purchases,
-            risk["default_probability"],
-            risk["arrears_probability"],
+            drawn.risk["default_probability"],
+            drawn.risk["arrears_probability"],
+            world.reporting_delay_days,
         )
         older = living.with_milestone(day.number).profile if day.index > 0 else written[:0]
         changed = np.concatenate([older, written])
@@ -134,8 +187,41 @@ class BnplGenerator(BaseGenerator):
             "transactions": purchases | {"delivered_at": self.delivered_at(day.event_time)},
             "installments": installments,
             "outcomes": outcomes,
-            "default_risk": risk | {name: purchases[name] for name in ("transaction_id", "day")},
+            "default_risk": drawn.risk | {name: purchases[name] for name in ("transaction_id", "day")},
         }
+
+    def _draw_purchases(
+        self, streams: RandomStreams, day: Day, living: Living, newcomers: np.ndarray, world: World
+    ) -> Purchases:
+        is_first = self._is_first(streams, day, living.anyone)
+        buyers = draw_buyers(streams, day, is_first, newcomers, living, self._mixes)
+        columns = draw_transactions(
+            self.settings, streams, self._behaviors, self._catalog, day, buyers, is_first, world
+        )
+        risk = assess(self.settings.credit, self._law, self._catalog, buyers.profile, columns, world)
+        return Purchases(buyers.profile, columns, risk)
+
+    def _with_prior(
+        self, day: Day, living: Living, drawn: Purchases, world: World
+    ) -> tuple[Purchases, np.ndarray]:
+        """The day's purchases under its prior, and customers who come for a single one of them."""
+        if not np.any(world.prior_log_odds):
+            return drawn, drawn.profile[:0]
+        streams = self.streams.within("prior")
+        arrival = candidates_of(streams, day.date, len(day.event_time), world.prior_log_odds)
+        again = Day(day.date, day.index, day.event_time[arrival])
+        is_first = self._is_first(streams, again, living.anyone)
+        keys = day.keys(int(is_first.sum()), after=MOST_OF_A_DAY)
+        newcomers = self._customers(streams, again, keys, again.event_time[is_first]).profile
+        candidates = self._draw_purchases(
+            streams, again, living, newcomers, self._world_of_records(streams, day.date, len(arrival))
+        )
+        shift = np.broadcast_to(np.asarray(world.prior_log_odds, float), len(day.event_time))
+        replaced, by = winners(streams, day.date, arrival, candidates.risk["default_probability"], shift)
+        mixed = drawn.replaced(replaced, candidates, by)
+        mixed.columns["transaction_id"] = drawn.columns["transaction_id"]
+        passing = candidates.profile[by[is_first[by]]]
+        return mixed.under_prior(world.prior_log_odds), passing
 
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """Shares that the landed tables must show, each on the table whose rows are its draws."""
@@ -159,20 +245,26 @@ class BnplGenerator(BaseGenerator):
         by_month = np.convolve(volume, month, "valid")
         return population.repeat_customer_rate < 1 and by_month.max() < LARGEST_GROWTH * by_month.min()
 
-    def _is_first(self, day: Day, anyone: bool) -> np.ndarray:
+    def _is_first(self, streams: RandomStreams, day: Day, anyone: bool) -> np.ndarray:
         """Which arrivals are first purchases, shape (n_events,)."""
         n = len(day.event_time)
         if not anyone:
             return np.ones(n, bool)
         repeat_rate = self.settings.population.repeat_customer_rate
-        return self.streams.uniform("transaction.is_repeat", day.date, n) >= repeat_rate
+        return streams.uniform("transaction.is_repeat", day.date, n) >= repeat_rate
 
     def _draw_newcomers(self, when: date, anyone: bool) -> Customers:
         """Customers who sign up on a day, each with a first purchase."""
         day = self.day(when)
-        signup_at = day.event_time[self._is_first(day, anyone)]
+        signup_at = day.event_time[self._is_first(self.streams, day, anyone)]
         keys = day.keys(len(signup_at), after=self._earlier_count() if day.index == 0 else 0)
-        return draw_customers(self.settings, self.streams, when, day.number, keys, signup_at)
+        return self._customers(self.streams, day, keys, signup_at)
+
+    def _customers(
+        self, streams: RandomStreams, day: Day, keys: np.ndarray, signup_at: np.ndarray
+    ) -> Customers:
+        mix = self._world(weights_on(self.drifts, day.date)).customers
+        return draw_customers(self.settings, streams, day.date, day.number, keys, signup_at, mix)
 
     def _earlier_count(self) -> int:
         """How many customers were there before the first day."""
@@ -191,7 +283,9 @@ class BnplGenerator(BaseGenerator):
         uniform = self.streams.uniform("customer.earlier_signup", eve, count)
         tenure = np.ceil(exponential(uniform, mean_tenure) * MICROSECONDS_PER_DAY).astype(np.int64)
         signup_at = np.sort(first.midnight - tenure)
-        return draw_customers(self.settings, self.streams, eve, first.number, first.keys(count), signup_at)
+        return draw_customers(
+            self.settings, self.streams, eve, first.number, first.keys(count), signup_at, {}
+        )
 
     def _appearing(self, day: Day, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         opens = np.iinfo(np.int64).min if day.index == 0 else day.midnight

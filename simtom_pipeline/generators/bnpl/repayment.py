@@ -14,6 +14,7 @@ from ..base import MICROSECONDS_PER_DAY, Columns, Day
 from ..random_streams import RandomStreams, categorical
 from . import config
 from .entities import ordered
+from .world import Parameter
 
 DAYS_BETWEEN_PAYMENTS = 14
 LONGEST_LEAD = DAYS_BETWEEN_PAYMENTS * MICROSECONDS_PER_DAY - 1
@@ -49,10 +50,12 @@ def draw_repayment(
     purchases: Mapping[str, np.ndarray],
     default_probability: np.ndarray,
     arrears_probability: np.ndarray,
+    reporting_delay_days: Parameter,
 ) -> tuple[Columns, Columns]:
     """Columns of `installments` (a row a payment) and of `outcomes` (a row a purchase).
 
-    `purchases` are columns of the table transactions; the probabilities have shape (n,).
+    `purchases` are columns of the table transactions; the probabilities have shape (n,), the mean delay of
+    the report of a label too, unless it is one number.
     """
     n = len(default_probability)
 
@@ -74,7 +77,8 @@ def draw_repayment(
     method = categorical(uniform("method"), ordered(credit.repayment_method, config.RepaymentMethod))
     part = _some_part(credit.partial_payment_share, uniform("partial"))
     installments = _installments(credit, day, purchases, fate, part, uniform("partial_wait"), method)
-    return installments, _outcomes(credit, day, purchases, fate)
+    reported = reporting_delay(uniform("reporting_delay"), reporting_delay_days)
+    return installments, _outcomes(credit, day, purchases, fate, reported)
 
 
 def _installments(
@@ -127,13 +131,27 @@ def _installments(
     }
 
 
-def _outcomes(credit: config.Credit, day: Day, purchases: Mapping[str, np.ndarray], fate: Fate) -> Columns:
-    """A default is known when its first missed payment is charged off, all else when the last could be."""
+def reporting_delay(uniform: np.ndarray, mean_days: Parameter) -> np.ndarray:
+    """Exponential time from a charge-off to its report in whole microseconds, shape (n,)."""
+    return (-np.log1p(-uniform) * mean_days * MICROSECONDS_PER_DAY).astype(np.int64)
+
+
+def _outcomes(
+    credit: config.Credit,
+    day: Day,
+    purchases: Mapping[str, np.ndarray],
+    fate: Fate,
+    reported: np.ndarray,
+) -> Columns:
+    """A default is known when its first missed payment is charged off, all else when the last could be.
+
+    What is known is reported later by `reported` microseconds, shape (n,).
+    """
     last = fate.count - 1
 
     def charged_off(number: np.ndarray) -> np.ndarray:
         days = number * DAYS_BETWEEN_PAYMENTS + credit.charge_off_days
-        return purchases["event_time"] + days * MICROSECONDS_PER_DAY
+        return purchases["event_time"] + days * MICROSECONDS_PER_DAY + reported
 
     return {
         "transaction_id": purchases["transaction_id"],

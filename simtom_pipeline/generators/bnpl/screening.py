@@ -22,7 +22,7 @@ def risk_score(
     device_is_trusted: np.ndarray,
     product_risk: np.ndarray,
     risk_scenario: np.ndarray,
-    economic_stress_factor: float,
+    economic_stress_factor: np.ndarray,
 ) -> np.ndarray:
     """Screening score in [0, 1], four decimals; arguments are ENUM codes of shape (n,)."""
     weighted = (

@@ -9,10 +9,14 @@ import numpy as np
 from ..base import MICROSECONDS_PER_DAY, Day
 from ..random_streams import RandomStreams, categorical, cumulative, poisson
 from . import config
+from .buyers import Buyers
 from .catalog import Catalog
 from .entities import ordered, year_month_day
 from .screening import risk_level, risk_score
+from .world import Parameter, World
 
+FEWEST_CENTS = 4
+"""A cent for each of four payments."""
 TRUSTED_AFTER = 30 * MICROSECONDS_PER_DAY
 _AGE_FROM = np.array([25, 35, 45, 55])
 
@@ -22,10 +26,6 @@ class BehaviorTable:
     """The risk scenarios as arrays, one row each (k of them)."""
 
     settings: config.RiskScenarios
-
-    @cached_property
-    def share(self) -> np.ndarray:
-        return self._each("share")
 
     @cached_property
     def price_tilt(self) -> np.ndarray:
@@ -45,10 +45,10 @@ class BehaviorTable:
     def _each(self, name: str) -> np.ndarray:
         return np.array([getattr(behavior, name) for behavior in self.settings.all().values()], float)
 
-    def seconds(self, name: str, scenario: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        """Lognormal durations with the scenario's median, whole seconds of at least one, shape (n,)."""
+    def seconds(self, name: str, scenario: np.ndarray, normal: np.ndarray, factor: Parameter) -> np.ndarray:
+        """Lognormal durations: `factor` times the scenario's median, in whole seconds from one on; (n,)."""
         median, sigma = self._each(name)[scenario], self._each("sigma")[scenario]
-        return np.maximum(np.rint(median * np.exp(sigma * normal)), 1).astype(np.int32)
+        return np.maximum(np.rint(median * np.exp(sigma * normal) * factor), 1).astype(np.int32)
 
     def abandonments(self, scenario: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Poisson counts with the scenario's mean, shape (n,)."""
@@ -62,27 +62,27 @@ def draw_transactions(
     behaviors: BehaviorTable,
     catalog: Catalog,
     day: Day,
-    buyer: np.ndarray,
+    buyers: Buyers,
     is_first: np.ndarray,
+    world: World,
 ) -> dict[str, np.ndarray]:
-    """Columns of the day's purchases; `buyer` of dtype PROFILE and `is_first`, both of shape (n,)."""
-    n = len(buyer)
-    time = day.event_time
+    """Columns of the day's purchases, n of them; `is_first` has shape (n,)."""
+    n = len(is_first)
+    time, buyer = day.event_time, buyers.profile
 
     def uniform(variable: str) -> np.ndarray:
         return streams.uniform(f"transaction.{variable}", day.date, n)
 
-    device = _one_so_far(buyer["device_first_seen_at"], time, uniform("device"))
-    account = _one_so_far(buyer["account_created_at"], time, uniform("account"))
-    rows = np.arange(n)
+    device, account, rows = buyers.device, buyers.account, np.arange(n)
     trusted = time - buyer["device_first_seen_at"][rows, device] > TRUSTED_AFTER
     limit = buyer["credit_limit"][rows, account]
 
-    scenario = categorical(uniform("risk_scenario"), behaviors.share)
-    category = categorical(uniform("category"), _category_shares(settings))
+    scenario = categorical(uniform("risk_scenario"), world.risk_scenario)
+    category = categorical(uniform("category"), world.product_category)
     product = catalog.choose(uniform("product"), category, limit, behaviors.price_tilt[scenario])
-    amount = _discounted(settings.catalog, catalog.price_cents[product], uniform("discount"))
-    stress = settings.economic_stress_factor
+    price = _discounted(settings.catalog, catalog.price_cents[product], uniform("discount"))
+    amount = np.maximum(np.rint(price * world.amount), FEWEST_CENTS).astype(np.int64)
+    stress = np.broadcast_to(np.asarray(world.stress, float), n)
     score = risk_score(
         buyer["credit_score_range"],
         buyer["verification_level"],
@@ -114,16 +114,16 @@ def draw_transactions(
         "first_payment_amount": (amount + 2) // 4,
         "payment_frequency": np.zeros(n, np.int8),
         "credit_utilization": np.round(np.minimum(amount / (limit * 100.0), 1.0), 4),
-        "economic_stress_factor": np.full(n, stress),
+        "economic_stress_factor": stress,
         "customer_age_bracket": np.searchsorted(_AGE_FROM, age, side="right"),
         "customer_tenure_days": (time - buyer["signup_at"]) // MICROSECONDS_PER_DAY,
         "device_is_trusted": trusted,
-        **_at_the_checkout(streams, behaviors, day, scenario),
+        **_at_the_checkout(streams, behaviors, day, scenario, world),
     }
 
 
 def _at_the_checkout(
-    streams: RandomStreams, behaviors: BehaviorTable, day: Day, scenario: np.ndarray
+    streams: RandomStreams, behaviors: BehaviorTable, day: Day, scenario: np.ndarray, world: World
 ) -> dict[str, np.ndarray]:
     """What the buyer did on the way to the purchase, as its risk scenario has it; columns of shape (n,)."""
     n = len(scenario)
@@ -135,31 +135,22 @@ def _at_the_checkout(
         "purchase_context": behaviors.context[scenario],
         "checkout_speed": (speed[:, None] >= behaviors.speed_below[scenario]).sum(axis=1),
         "cart_abandonment_count": behaviors.abandonments(scenario, abandonment),
-        "price_comparison_time": behaviors.seconds("price_comparison_median_seconds", scenario, comparing),
-        "time_on_site_seconds": behaviors.seconds("time_on_site_median_seconds", scenario, browsing),
+        "price_comparison_time": behaviors.seconds(
+            "price_comparison_median_seconds", scenario, comparing, world.price_comparison_time
+        ),
+        "time_on_site_seconds": behaviors.seconds(
+            "time_on_site_median_seconds", scenario, browsing, world.time_on_site_seconds
+        ),
     }
 
 
-def _one_so_far(starts: np.ndarray, time: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """A slot already in use at `time`, each equally likely; starts of shape (n, slots)."""
-    in_use = (starts <= time[:, None]).sum(axis=1)
-    return np.minimum((uniform * in_use).astype(np.int64), in_use - 1)
-
-
-def _category_shares(settings: config.BnplSettings) -> list[float]:
-    return [category.share for category in settings.catalog.categories.all().values()]
-
-
 def _discounted(catalog: config.Catalog, list_cents: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Amount in cents: with some probability a discount, uniform up to the largest; shape (n,).
-
-    At least a cent for each of four payments.
-    """
+    """Amount in cents: with some probability a discount, uniform up to the largest; shape (n,)."""
     probability = catalog.discount_probability
     if probability == 0:
         return list_cents
     discount = np.where(uniform < probability, uniform / probability, 0.0) * catalog.largest_discount
-    return np.maximum(np.rint(list_cents * (1 - discount)), 4).astype(np.int64)
+    return np.maximum(np.rint(list_cents * (1 - discount)), FEWEST_CENTS).astype(np.int64)
 
 
 def _installment_count(amount_cents: np.ndarray, longer: np.ndarray) -> np.ndarray:

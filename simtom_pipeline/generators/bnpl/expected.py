@@ -1,0 +1,335 @@
+"""What the scenario intends on every day: rates, shares and sizes of the reference population under drift."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from scipy.special import logit
+
+from ...contracts import ProfileMetric
+from ...scenarios.drifts import Gradual, Linear, Pulse, Seasonal
+from ...scenarios.models import Scenario
+from .. import distance
+from ..drift import possible_weights
+from ..ledger import Intended, LedgerPart, Numbers, ReferenceWindow
+from .drifts import Part, Resolved, parameter_under
+from .reference import Reference, default_law, reference
+from .targets import DEFAULTS, OF_PURCHASES
+from .world import FACTORS, World, moved
+
+PROFILED = (
+    *("product_category", "risk_scenario", "device_type", "payment_provider", "age_bracket"),
+    *("income_bracket", "credit_score_range", "verification_level", "address_stability"),
+)
+PROFILED_QUANTILES = (0.1, 0.5, 0.9)
+PROFILE_FROM = (
+    "{schema}.transactions t JOIN {schema}.customers c USING (customer_id)"
+    " JOIN {schema}.products p USING (product_id) JOIN {schema}.devices d USING (device_id)"
+    " JOIN {schema}.payment_methods m USING (payment_method_id)"
+    " JOIN {schema}.outcomes o USING (transaction_id)"
+)
+LOG_ODDS_STEP = 0.005
+
+
+def profile_metrics() -> list[ProfileMetric]:
+    """What `daily_profile` says of every day."""
+    metrics = [
+        ProfileMetric("purchases", "count(*)"),
+        ProfileMetric("is_first_purchase", "avg(CAST(t.is_first_purchase AS INTEGER))"),
+        ProfileMetric("default_rate", "avg(CAST(o.will_default AS INTEGER))"),
+        ProfileMetric("amount.mean", "CAST(avg(t.amount) AS DOUBLE)"),
+    ]
+    metrics += [
+        ProfileMetric(f"amount.p{100 * q:.0f}", f"CAST(quantile_cont(t.amount, {q}) AS DOUBLE)")
+        for q in PROFILED_QUANTILES
+    ]
+    return metrics + [
+        ProfileMetric(f"{name}={value}", f"avg(CAST({OF_PURCHASES[name].expression} = '{value}' AS INTEGER))")
+        for name in PROFILED
+        for value in OF_PURCHASES[name].values
+    ]
+
+
+class State:
+    """The reference population under one set of drift weights: each possible world with its probability."""
+
+    def __init__(
+        self, population: Reference, worlds: list[tuple[World, float]], sorted_by: Mapping[str, np.ndarray]
+    ) -> None:
+        self._population, self._sorted_by = population, sorted_by
+        self.worlds = worlds
+        law = default_law(population.settings, population.seed)
+        looked = [population.under(world, law) for world, _ in worlds]
+        self.weights = [weight for weight, _ in looked]
+        chance = [probability for _, probability in worlds]
+        pairs = list(zip(chance, looked, strict=True))
+        self.default_rate = float(sum(c * (weight * p).mean() for c, (weight, p) in pairs))
+        self._shape = (np.concatenate([p for _, p in looked]), np.concatenate([c * w for c, (w, _) in pairs]))
+
+    @cached_property
+    def auc(self) -> float:
+        """Bayes AUC over the possible worlds together."""
+        probability, weight = self._shape
+        return weighted_auc(probability, weight)
+
+    def mean(self, value: Any) -> float:
+        """Expectation of `value(world, weight)` over the possible worlds."""
+        return float(
+            sum(c * value(world, w) for (world, c), w in zip(self.worlds, self.weights, strict=True))
+        )
+
+    def shares(self, name: str) -> np.ndarray:
+        """Shares of a categorical variable among purchases, shape (k,).
+
+        What moved by itself is exact; what follows from other moves is as the reference population says.
+        """
+        codes = self._population.codes[name]
+        total = np.zeros(len(self._population.stated(name)))
+        for (world, chance), weight in zip(self.worlds, self.weights, strict=True):
+            own = self._population.moved_shares(world).get(name)
+            stated = self._population.stated(name)
+            ratio = np.ones(len(stated)) if own is None else own / np.where(stated > 0, stated, 1.0)
+            alone = ratio[codes] / ratio[codes].mean()
+            extra = np.bincount(codes, weight - alone, len(stated)) / len(codes)
+            total = total + chance * ((stated if own is None else own) + extra)
+        return np.clip(total, 0.0, 1.0)
+
+    def factors(self, name: str) -> tuple[list[tuple[float, float]], list[np.ndarray]]:
+        """Possible factors of a number with their probabilities, and the weights of its ascending values."""
+        order = self._sorted_by[name]
+        return [(float(getattr(world, name)), c) for world, c in self.worlds], [
+            w[order] for w in self.weights
+        ]
+
+
+def weighted_auc(probability: np.ndarray, weight: np.ndarray) -> float:
+    """Bayes AUC of weighted purchases, shapes (n,); probabilities are ranked by steps of the log-odds."""
+    step = np.rint(np.clip(logit(np.clip(probability, 1e-12, 1 - 1e-12)), -25, 25) / LOG_ODDS_STEP)
+    level = (step - step.min()).astype(np.int64)
+    yes, no = np.bincount(level, weight * probability), np.bincount(level, weight * (1 - probability))
+    if yes.sum() == 0 or no.sum() == 0:
+        return 0.5
+    return float(yes @ (np.cumsum(no) - no / 2) / (yes.sum() * no.sum()))
+
+
+class Expectations:
+    """Of one scenario; days with the same weights are worked out once."""
+
+    def __init__(self, scenario: Scenario, drifts: Sequence[Resolved]) -> None:
+        self.scenario, self.drifts = scenario, drifts
+        self._states: dict[tuple[float, ...], State] = {}
+        self._sizes: dict[tuple[object, ...], dict[str, Any]] = {}
+
+    @cached_property
+    def population(self) -> Reference:
+        """The reference population."""
+        return reference(self.scenario.settings, self.scenario.seed)  # type: ignore[arg-type]
+
+    @cached_property
+    def _order(self) -> dict[str, np.ndarray]:
+        return {name: np.argsort(self.population.purchases[name], kind="stable") for name in FACTORS}
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """Ascending values of each numeric covariate in the reference population."""
+        return {name: self.population.numbers(name)[order] for name, order in self._order.items()}
+
+    def _key(self, day: date) -> tuple[float, ...]:
+        return tuple(drift.course.weight(day) for drift in self.drifts)
+
+    def state(self, day: date) -> State:
+        """The reference population as it is on a day."""
+        key = self._key(day)
+        if key not in self._states:
+            moves = [move for drift in self.drifts for move in drift.moves]
+            possible = possible_weights([(d.drift.id, d.course) for d in self.drifts], day)
+            worlds = [(moved(self.population.settings, moves, dict(weights)), c) for weights, c in possible]
+            self._states[key] = State(self.population, worlds, self._order)
+        return self._states[key]
+
+    @cached_property
+    def window(self) -> ReferenceWindow:
+        """The days before any drift."""
+        start, end = self.scenario.clock.start, self.scenario.clock.end
+        last = min([*(drift.course.onset - timedelta(1) for drift in self.drifts), end])
+        return ReferenceWindow(start, last if last >= start else None)
+
+    @cached_property
+    def parts(self) -> dict[tuple[str, str], tuple[Resolved, Part, LedgerPart]]:
+        """Every target of every drift with its rows of the ledger, by drift id and target."""
+        return {
+            (ledger.drift_id, ledger.target): (drift, part, ledger) for drift, part, ledger in self._parts()
+        }
+
+    def _parts(self) -> Iterator[tuple[Resolved, Part, LedgerPart]]:
+        for drift in self.drifts:
+            for part in drift.parts:
+                edges, shares = self._bins(part)
+                ledger = LedgerPart(
+                    drift_id=drift.drift.id,
+                    target=part.target.name,
+                    rows=[self._row(drift, part, n, edges, shares) for n in range(len(drift.course.phases))],
+                    measured=part.target.measured,
+                    bin_edges=edges,
+                    reference_shares=shares,
+                )
+                yield drift, part, ledger
+
+    def _bins(self, part: Part) -> tuple[Numbers, Numbers]:
+        """Inner edges, if it is a number, and reference shares of the bins; nothing if it has no bins."""
+        target = part.target
+        if target.parameter in FACTORS:
+            values = self.values[target.parameter]
+            edges = distance.decile_edges(values)
+            shares = distance.factor_shares(values, edges, [(1.0, 1.0)])
+            return tuple(map(float, edges)), tuple(map(float, shares))
+        if target.kind in ("prior", "concept"):
+            rate = default_law(self.population.settings, self.scenario.seed).expected_rate
+            return (), (1 - rate, rate)
+        if target.kind == "label_delay" and part.before[0] > 0:
+            tenths = np.arange(1, 10) / 10
+            return tuple(map(float, -part.before[0] * np.log1p(-tenths))), (0.1,) * 10
+        return (), (tuple(part.before) if target.measured and target.measured.values else ())
+
+    def _row(
+        self, drift: Resolved, part: Part, number: int, edges: Numbers, shares: Numbers
+    ) -> dict[str, object]:
+        phase, measured = drift.course.phases[number], part.target.measured
+        back = phase.target == 0
+        return {
+            "drift_id": drift.drift.id,
+            "target": part.target.name,
+            "phase": number + 1,
+            "is_reversion": back,
+            "kind": drift.drift.kind,
+            **_schedule_columns(drift),
+            "onset": phase.onset,
+            "settled": phase.settled,
+            "before": part.after if back else part.before,
+            "after": part.before if back else part.after,
+            "measured_from": measured.from_sql if measured else None,
+            "measured_as": measured.expression if measured else None,
+            "categories": measured.values if measured and measured.values else None,
+            "bin_edges": edges or None,
+            "reference_shares": shares or None,
+            "reference_from": self.window.first,
+            "reference_to": self.window.last,
+            "causal_descendants": part.target.descendants,
+            "scenario_digest": self.scenario.digest,
+            "versions": f"simtom_pipeline {version('simtom-pipeline')}, numpy {np.__version__}",
+        }
+
+    def intended(self, of: LedgerPart, day: date, events: float) -> Intended:
+        """What is intended for one target on a day whose expected number of events is `events`."""
+        drift, part, ledger = self.parts[of.drift_id, of.target]
+        state, weight = self.state(day), drift.course.weight(day)
+        common: dict[str, Any] = {
+            "w": weight,
+            "parameter": parameter_under(part, drift.course, weight),
+            "expected_default_rate": state.default_rate,
+            "expected_bayes_auc": state.auc,
+        }
+        if part.target.measured is None:
+            return Intended(**common, intended_mean=events)
+        key = (part.target.name, self._key(day))
+        if key not in self._sizes:
+            self._sizes[key] = self._size(part, ledger, state)
+        return Intended(**common, **self._sizes[key])
+
+    def _size(self, part: Part, ledger: LedgerPart, state: State) -> dict[str, Any]:
+        target = part.target
+        if target.parameter in FACTORS:
+            return self._size_of_factor(target.parameter, ledger, state)
+        if target.parameter == "stress":
+            return {"intended_mean": state.mean(lambda world, weight: world.stress)}
+        if target.kind == "label_delay":
+            return _size_of_delay(
+                part.before[0], ledger, [(float(w.reporting_delay_days), c) for w, c in state.worlds]
+            )
+        if target.measured == DEFAULTS:
+            shares = np.array([1 - state.default_rate, state.default_rate])
+            return {**_size_of_shares(shares, ledger), "intended_mean": state.default_rate}
+        return _size_of_shares(state.shares(target.name), ledger)
+
+    def _size_of_factor(self, name: str, ledger: LedgerPart, state: State) -> dict[str, Any]:
+        values = self.values[name]
+        factors, weights = state.factors(name)
+        found = distance.factor_distances(values, factors, weights)
+        shares = distance.factor_shares(values, np.array(ledger.bin_edges), factors, weights)
+        return {
+            "intended_shares": tuple(map(float, shares)),
+            "intended_mean": _mean(values, factors, weights),
+            **{f"intended_{size}": value for size, value in found.items()},
+        }
+
+    def profile(self, day: date, events: float) -> dict[str, float]:
+        """Expected value of each metric of `daily_profile`."""
+        state = self.state(day)
+        if not hasattr(state, "profile"):
+            state.profile = self._profile(state)  # type: ignore[attr-defined]
+        return {"purchases": events, **state.profile}  # type: ignore[attr-defined]
+
+    def _profile(self, state: State) -> dict[str, float]:
+        values = self.values["amount"]
+        factors, weights = state.factors("amount")
+        grid = np.unique(np.concatenate([values[::8] * f for f, _ in factors]))
+        below = distance.factor_cdf(values, factors, weights, grid)
+        profile = {
+            "is_first_purchase": float(state.shares("is_first_purchase")[1]),
+            "default_rate": state.default_rate,
+            "amount.mean": _mean(values, factors, weights),
+        }
+        for q in PROFILED_QUANTILES:
+            profile[f"amount.p{100 * q:.0f}"] = float(np.interp(q, below, grid))
+        for name in PROFILED:
+            for value, share in zip(OF_PURCHASES[name].values, state.shares(name), strict=True):
+                profile[f"{name}={value}"] = float(share)
+        return profile
+
+
+def _mean(values: np.ndarray, factors: list[tuple[float, float]], weights: list[np.ndarray]) -> float:
+    return float(sum(c * f * (w @ values) / w.sum() for (f, c), w in zip(factors, weights, strict=True)))
+
+
+def _size_of_shares(shares: np.ndarray, ledger: LedgerPart) -> dict[str, Any]:
+    stated = np.array(ledger.reference_shares)
+    return {
+        "intended_shares": tuple(map(float, shares)),
+        "intended_psi": distance.psi(shares, stated),
+        "intended_ks": distance.ks(shares, stated),
+        "intended_hellinger": distance.hellinger(shares, stated),
+        "intended_w1": distance.total_variation(shares, stated),
+    }
+
+
+def _size_of_delay(before: float, ledger: LedgerPart, means: list[tuple[float, float]]) -> dict[str, Any]:
+    """Of a mixture of exponential laws against the one with mean `before`."""
+    mean = sum(c * m for m, c in means)
+    found: dict[str, Any] = {"intended_mean": mean, "intended_w1": abs(mean - before)}
+    if before == 0:
+        return found
+
+    def below(at: np.ndarray) -> np.ndarray:
+        return np.sum([c * (-np.expm1(-at / m) if m > 0 else np.ones(len(at))) for m, c in means], axis=0)
+
+    shares = np.diff(below(np.array(ledger.bin_edges)), prepend=0.0, append=1.0)
+    days = np.linspace(0, 20 * max(before, *(m for m, _ in means)), distance.GRID)[1:]
+    gap = np.abs(below(days) + np.expm1(-days / before))
+    return {**_size_of_shares(shares, ledger), **found, "intended_ks": float(gap.max())}
+
+
+def _schedule_columns(drift: Resolved) -> dict[str, object]:
+    """What the schedule says, its positions as days."""
+    schedule, course = drift.drift.schedule, drift.course
+    first = schedule.from_ if isinstance(schedule, (Linear, Pulse)) else schedule.at
+    last = schedule.to if isinstance(schedule, (Linear, Pulse)) else None
+    return {
+        "schedule": schedule.kind,
+        "schedule_from": course.position(first),
+        "schedule_to": None if last is None else course.position(last),
+        "width_days": schedule.width_days if isinstance(schedule, Gradual) else None,
+        "period_days": schedule.period_days if isinstance(schedule, Seasonal) else None,
+    }

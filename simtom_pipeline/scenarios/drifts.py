@@ -1,0 +1,155 @@
+"""How a scenario says that the world changes: what drifts, when, and how far.
+
+What a target's name means, and which effects it can have, is told by the generator.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
+
+from .base import FIRST_DAY, IDENTIFIER, LAST_DAY, FrozenModel, Probability
+
+DriftKind = Literal["covariate", "prior", "concept", "label_delay", "volume", "economic_stress"]
+DriftType = Literal["none", "linear", "seasonal", "sudden", "gradual"]
+
+
+A_POSITION = "a day from 1901-01-01 to 2099-12-31, or a fraction of the clock's range from 0 to 1"
+
+
+def _day_or_fraction(value: Any) -> date | float:
+    found: Any = value
+    if isinstance(value, str):
+        try:
+            found = date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(A_POSITION) from None
+    if isinstance(found, date) and FIRST_DAY <= found <= LAST_DAY:
+        return found
+    if isinstance(found, (int, float)) and not isinstance(found, bool) and 0 <= found <= 1:
+        return float(found)
+    raise ValueError(A_POSITION)
+
+
+def _as_written(position: date | float) -> str | float:
+    return position.isoformat() if isinstance(position, date) else position
+
+
+Position = Annotated[
+    date | float,
+    PlainValidator(_day_or_fraction, json_schema_input_type=date | float),
+    PlainSerializer(_as_written, when_used="json"),
+]
+"""A day, or how much of the scenario's range has passed when that day begins."""
+Days = Annotated[float, Field(gt=0, le=36_525, allow_inf_nan=False)]
+
+
+M = TypeVar("M")
+
+
+def _ordered(schedule: M, first: date | float, last: date | float) -> M:
+    """Ends of one kind in order; a day and a fraction are compared once the clock is known."""
+    if type(first) is type(last) and last < first:  # type: ignore[operator]
+        raise ValueError(f"a `to` that is not before `from` ({last} is before {first})")
+    return schedule
+
+
+class Sudden(FrozenModel):
+    """0 before `at`, 1 from that day on."""
+
+    kind: Literal["sudden"]
+    at: Position
+
+
+class Gradual(FrozenModel):
+    """Each record is of the new concept with probability 1 / (1 + exp(-4 (t - at) / width_days))."""
+
+    kind: Literal["gradual"]
+    at: Position
+    width_days: Days
+
+
+class Linear(FrozenModel):
+    """0 until `from`, 1 from `to` on, in proportion to the days between."""
+
+    kind: Literal["linear"]
+    from_: Annotated[Position, Field(alias="from")]
+    to: Position
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        return _ordered(self, self.from_, self.to)
+
+
+class Seasonal(FrozenModel):
+    """(1 - cos(2 pi (t - at) / period_days)) / 2 from `at` on: out and back, again and again."""
+
+    kind: Literal["seasonal"]
+    at: Position
+    period_days: Days
+
+
+class Pulse(FrozenModel):
+    """1 from `from` to `to`, both included, and 0 outside."""
+
+    kind: Literal["pulse"]
+    from_: Annotated[Position, Field(alias="from")]
+    to: Position
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        return _ordered(self, self.from_, self.to)
+
+
+Schedule = Annotated[Sudden | Gradual | Linear | Seasonal | Pulse, Field(discriminator="kind")]
+
+
+class Effect(FrozenModel):
+    """How far the target drifts: its new value, or a size that is solved for; one of them.
+
+    `towards` names the value whose share grows where a size of shares is stated. `default_rate` beside `to`
+    moves the intercept as well, so that the mean default probability becomes it.
+    """
+
+    to: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    shares: dict[str, Probability] | None = None
+    mean_ratio: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    psi: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
+    ks: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    hellinger: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    default_rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    towards: str | None = None
+
+    @field_validator("shares")
+    @classmethod
+    def _add_up(cls, shares: dict[str, float] | None) -> dict[str, float] | None:
+        if shares is not None and abs(sum(shares.values()) - 1) > 1e-6:
+            raise ValueError(f"shares that add up to 1 (these add up to {sum(shares.values()):.6g})")
+        return shares
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        stated = list(self.sizes)
+        if len(stated) != 1 and stated != ["to", "default_rate"]:
+            raise ValueError(
+                "exactly one of to, shares, mean_ratio, psi, ks, hellinger and default_rate, or to with"
+                f" default_rate ({' and '.join(stated) or 'none'} given)"
+            )
+        return self
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What is stated, without the direction."""
+        stated = self.model_dump(exclude={"towards"}, exclude_none=True)
+        return {name: stated[name] for name in type(self).model_fields if name in stated}
+
+
+class Drift(FrozenModel):
+    """One declared change of the world."""
+
+    id: Annotated[str, Field(pattern=IDENTIFIER, max_length=30)]
+    kind: DriftKind
+    target: str | None = None
+    """None: what a drift of this kind acts on if nothing is said."""
+    schedule: Schedule
+    effect: Effect
