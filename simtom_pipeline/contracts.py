@@ -4,13 +4,17 @@ DDL, comments, Dagster column schema, key checks and the data dictionary are all
 contract; nothing in this module knows a particular table, a database or an orchestrator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+WHOLE_ROW = "(row)"
+"""In place of a column: rows are there in one of two worlds only."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,7 @@ class DeclaredShares:
     ----------
     expression : SQL over the table's columns that yields the value as text.
     shares : expected share of each value; they add up to one.
+    drifting : expected shares of a day's rows, where they differ from day to day.
     where : SQL condition for the rows that are draws from these shares.
     """
 
@@ -206,6 +211,7 @@ class DeclaredShares:
     shares: Mapping[Any, float]
     where: str = "true"
     label: str = ""
+    drifting: Callable[[date], Mapping[Any, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -262,8 +268,9 @@ class DeclaredOutcome:
     table, column : where the outcome stands, by the key of the event table.
     cluster : column of the event table whose equal values share something unobserved.
     truth, probability : truth table and column of the probability it was drawn with.
-    rate : share of yes that is expected over the reference population.
-    auc : area under the ROC curve of the probability over the reference population.
+    rate : share of yes that is expected of a day's rows, over the reference population.
+    auc : area under the ROC curve of the probability over the reference population, before any drift.
+    drifts_from : first day of any drift.
     is_reference : whether the landed rows have the law of the reference population. If not, another rate
         or AUC is no error.
     public : tables and views with a row an event whose columns were known before the outcome, and in which
@@ -276,8 +283,9 @@ class DeclaredOutcome:
     cluster: str
     truth: str
     probability: str
-    rate: float
+    rate: Callable[[date], float]
     auc: float
+    drifts_from: date | None
     is_reference: bool
     public: Mapping[str, str]
     not_public: tuple[str, ...] = ()

@@ -107,14 +107,14 @@ def replace_days(
             _insert(connection, name, tables[contract.name])
 
 
-def replace_constants(
+def replace_whole(
     connection: duckdb.DuckDBPyConnection,
     scenario: str,
     contracts: Sequence[TableContract],
     views: Sequence[ViewContract],
     tables: Mapping[str, pa.Table],
 ) -> None:
-    """Replace the tables that do not depend on the day, and make sure that every table and view is there.
+    """Replace the given tables, and make sure that every table and view is there.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def replace_constants(
     with _transaction(connection):
         ensure_tables(connection, scenario, contracts, views)
         for contract in contracts:
-            if not contract.daily:
+            if contract.name in tables:
                 name = table_name(scenario, contract)
                 connection.execute(f"DELETE FROM {name}")
                 _insert(connection, name, tables[contract.name])

@@ -4,7 +4,8 @@ Each looks at everything that has landed, not only at the run's days, so that it
 holds. How a claim is decided is `validation`'s; what is asked of the database stands in `questions`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -33,6 +34,7 @@ from ..validation.decisions import (
 )
 from ..validation.shares import compare_shares
 from . import questions as ask
+from .drift_checks import OF_DRIFT, Ledger
 from .outcome_checks import OF_THE_OUTCOME, OF_THE_TRUTH, OUTCOME_CHECKS, Outcomes
 from .partitions import asset_key
 
@@ -64,7 +66,7 @@ class Landed:
     @cached_property
     def contracts(self) -> dict[str, TableContract]:
         """Contract by table name."""
-        return {contract.name: contract for contract in self.generator.contracts()}
+        return {contract.name: contract for contract in self.generator.landed_contracts()}
 
     @cached_property
     def expectations(self) -> BaseGenerator:
@@ -188,7 +190,10 @@ def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> d
     """Finding by table; the family over which Holm's bound holds is every declaration of the scenario."""
     tolerances, name = landed.scenario.checks, landed.scenario.name
     tests = [
-        compare_shares(ask.counts_per_value(landed.connection, name, landed.contracts[d.table], d), d.shares)
+        compare_shares(
+            ask.counts_per_value(landed.connection, name, landed.contracts[d.table], d),
+            _expected_shares(landed, d),
+        )
         for d in declarations
     ]
     adjusted = holm([test.p_value for test in tests])
@@ -221,14 +226,29 @@ def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> d
     return findings
 
 
+def _expected_shares(landed: Landed, declared: DeclaredShares) -> Mapping[str, float]:
+    """The declared shares; where they drift, those of the landed rows' days together."""
+    if declared.drifting is None:
+        return declared.shares
+    contract = landed.contracts[declared.table]
+    rows = ask.rows_per_day(landed.connection, landed.scenario.name, contract, declared.where)
+    total = max(sum(rows.values()), 1)
+    mixed: dict[str, float] = defaultdict(float)
+    for day, count in rows.items():
+        for value, share in declared.drifting(day).items():
+            mixed[value] += share * count / total
+    return mixed or declared.shares
+
+
 def replay(landed: Landed) -> dict[str, Finding]:
     """Finding by table: a sample of landed days, simulated again, is the same rows."""
     sample = ask.spread_over(landed.days, landed.scenario.checks.replay_days)
     afresh = make_generator(landed.scenario)
-    differing: dict[str, list[ask.Row]] = {name: [] for name in landed.contracts}
+    simulated = {contract.name: contract for contract in landed.generator.contracts()}
+    differing: dict[str, list[ask.Row]] = {name: [] for name in simulated}
     for day in sample:
         tables = afresh.simulate_day(day)
-        for name, contract in landed.contracts.items():
+        for name, contract in simulated.items():
             count = ask.differing_rows(
                 landed.connection,
                 landed.scenario.name,
@@ -297,14 +317,15 @@ def claim_findings(landed: Landed, names: Collection[str]) -> dict[tuple[str, st
 def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.AssetCheckSpec]:
     """Every check of a scenario, as Dagster is told of it."""
     declarations = make_generator(scenario)
-    contracts = {contract.name: contract for contract in generator.contracts()}
+    contracts = {contract.name: contract for contract in generator.landed_contracts()}
     described = [
         (name, contract.name, check.__doc__)
         for contract in contracts.values()
         for name, check in PER_TABLE.items()
         if _applies(name, contract, generator.event_table)
     ]
-    described += [("replay", name, replay.__doc__) for name in contracts]
+    described += [("replay", contract.name, replay.__doc__) for contract in generator.contracts()]
+    described += [(name, table, check.__doc__) for (table, name), check in OF_DRIFT.items()]
     described += [
         ("declared_shares", table, "Values occur as often as declared.")
         for table in dict.fromkeys(declared.table for declared in declarations.declared_shares())
@@ -334,8 +355,11 @@ def all_findings(landed: Landed, wanted: Collection[tuple[str, str]]) -> Iterato
     if "declared_shares" in names:
         shares = declared_shares(landed, landed.expectations.declared_shares())
         found |= {(table, "declared_shares"): finding for table, finding in shares.items()}
+    ledger = Ledger(landed.scenario, landed.expectations, landed.connection, landed.days)
     for table, name in wanted:
-        if name in PER_TABLE:
+        if (table, name) in OF_DRIFT:
+            yield table, name, OF_DRIFT[table, name](ledger, landed.contracts[table])
+        elif name in PER_TABLE:
             yield table, name, PER_TABLE[name](landed, landed.contracts[table])
         else:
             yield table, name, found[table, name]
@@ -346,7 +370,7 @@ def build_checks(
 ) -> dg.AssetChecksDefinition:
     """All checks of a scenario in one step that opens the database once."""
     specs = check_specs(scenario, generator)
-    keys = {contract.name: asset_key(scenario, contract) for contract in generator.contracts()}
+    keys = {contract.name: asset_key(scenario, contract) for contract in generator.landed_contracts()}
 
     @dg.multi_asset_check(name=f"{scenario.name}_checks", specs=specs, can_subset=True, pool=pool)
     def checks(
@@ -354,7 +378,7 @@ def build_checks(
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = sorted((key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys)
         with opened(database) as connection:
-            landing.ensure_tables(connection, scenario.name, generator.contracts(), generator.views)
+            landing.ensure_tables(connection, scenario.name, generator.landed_contracts(), generator.views)
             landed = Landed(scenario, generator, connection)
             for table, name, finding in all_findings(landed, wanted):
                 yield _result(keys[table], name, finding)

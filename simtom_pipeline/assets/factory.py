@@ -13,9 +13,11 @@ from dagster_duckdb import DuckDBResource
 from .. import landing
 from ..contracts import ViewContract
 from ..generators.base import BaseGenerator
+from ..generators.ledger import DERIVED
 from ..scenarios.models import Scenario
 from ..simulation import make_generator, registry
 from .checks import build_checks
+from .derived import derived_tables
 from .history import Connect, RowsPerDay, land_history
 from .metadata import parents_first, spec
 from .partitions import asset_key, daily_partitions
@@ -70,6 +72,7 @@ def scenario_definitions(
             *_constants(scenario, generator, database.stem, pool),
             _history(scenario, generator, database.stem, partitions, pool),
             *_views(scenario, generator, database.stem, pool),
+            _derived(scenario, generator, database.stem, pool),
         ],
         asset_checks=[build_checks(scenario, generator, opened, pool)],
         jobs=[job],
@@ -154,8 +157,8 @@ def _constants(
     def constants(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         tables = make_generator(scenario).constants()
         with opened(database) as connection:
-            landing.replace_constants(
-                connection, scenario.name, generator.contracts(), generator.views, tables
+            landing.replace_whole(
+                connection, scenario.name, generator.landed_contracts(), generator.views, tables
             )
         for contract in constant:
             yield dg.MaterializeResult(
@@ -179,10 +182,37 @@ def _views(
     )
     def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with opened(database) as connection:
-            landing.ensure_tables(connection, scenario.name, generator.contracts(), generator.views)
+            landing.ensure_tables(connection, scenario.name, generator.landed_contracts(), generator.views)
             for view in generator.views:
                 yield dg.MaterializeResult(
                     asset_key(scenario, view), metadata=_view_count(connection, scenario, view)
                 )
 
     yield views
+
+
+def _derived(
+    scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
+) -> dg.AssetsDefinition:
+    measured = [asset_key(scenario, contract) for contract in generator.contracts()]
+
+    @dg.multi_asset(
+        name=f"{scenario.name}_measured",
+        specs=[
+            spec(scenario, contract, database, None).replace_attributes(deps=measured) for contract in DERIVED
+        ],
+        pool=pool,
+    )
+    def derived(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
+        with opened(database) as connection:
+            contracts = generator.landed_contracts()
+            landing.ensure_tables(connection, scenario.name, contracts, generator.views)
+            tables = derived_tables(connection, scenario)
+            landing.replace_whole(connection, scenario.name, contracts, generator.views, tables)
+        for contract in DERIVED:
+            yield dg.MaterializeResult(
+                asset_key(scenario, contract),
+                metadata={"dagster/row_count": tables[contract.name].num_rows},
+            )
+
+    return derived

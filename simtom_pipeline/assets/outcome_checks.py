@@ -39,19 +39,33 @@ class Outcomes:
     alpha: float
 
     @cached_property
-    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _rows(self) -> ask.DrawnOutcomes:
         (key,) = self.events.primary_key
         return ask.outcomes(self.connection, self.scenario.name, self.declared, self.events.name, key)
 
     @property
     def drawn(self) -> tuple[np.ndarray, np.ndarray]:
         """Outcome (0 or 1) and the probability it was drawn with, shapes (n,)."""
-        return self._rows[:2]
+        return self._rows.outcome, self._rows.probability
 
     @property
     def cluster(self) -> np.ndarray:
         """Number of each row's cluster, shape (n,)."""
-        return self._rows[2]
+        return self._rows.cluster
+
+    @cached_property
+    def expected_rate(self) -> float:
+        """Expected share of yes among the landed rows."""
+        days, rows = np.unique(self._rows.day, return_counts=True)
+        rates = [self.declared.rate(ask.as_date(day)) for day in days]
+        return float(np.average(rates, weights=rows))
+
+    @cached_property
+    def before_drift(self) -> np.ndarray:
+        """Rows of the days before any drift, a mask of shape (n,)."""
+        first = self.declared.drifts_from
+        rows: np.ndarray = self._rows.day < (np.inf if first is None else ask.day_number(first))
+        return rows
 
     @property
     def unusable(self) -> Finding | None:
@@ -122,7 +136,7 @@ def outcome_rate(outcomes: Outcomes) -> Finding:
     if unusable := outcomes.unusable:
         return unusable
     outcome, _ = outcomes.drawn
-    count, n, target = int(outcome.sum()), len(outcome), outcomes.declared.rate
+    count, n, target = int(outcome.sum()), len(outcome), outcomes.expected_rate
     inner, outer = (rate_interval(outcome, outcomes.cluster, confidence) for confidence in (0.90, 0.999))
     tolerance = outcomes.scenario.checks.rate_tolerance * target
     return outcomes.over_the_reference(
@@ -140,11 +154,15 @@ def outcome_rate(outcomes: Outcomes) -> Finding:
 
 
 def bayes_auc(outcomes: Outcomes) -> Finding:
-    """Ranking by the true probability reaches the AUC that the scenario states."""
+    """Before any drift, ranking by the true probability reaches the AUC that the scenario states."""
     if unusable := outcomes.unrankable:
         return unusable
-    outcome, probability = outcomes.drawn
-    estimate, error = auc(outcome, probability, outcomes.cluster)
+    outcome, probability = (values[outcomes.before_drift] for values in outcomes.drawn)
+    if min(outcome.sum(), (1 - outcome).sum()) < FEWEST_OUTCOMES:
+        count = int(outcome.sum())
+        return Finding(Verdict.INCONCLUSIVE, f"{count} of {len(outcome)} before any drift: too few to tell")
+    cluster = np.unique(outcomes.cluster[outcomes.before_drift], return_inverse=True)[1]
+    estimate, error = auc(outcome, probability, cluster)
     inner, outer = (normal_interval(estimate, error, confidence) for confidence in (0.90, 0.999))
     target, tolerance = outcomes.declared.auc, outcomes.scenario.checks.auc_tolerance
     return outcomes.over_the_reference(

@@ -1,13 +1,15 @@
 """What the checks ask the database, in plain SQL: it shares no code with the generators."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..contracts import Claim, DeclaredOutcome, DeclaredShares, ForeignKey, TableContract
+from ..contracts import Claim, DeclaredOutcome, DeclaredShares, ForeignKey, ProfileMetric, TableContract
 from ..landing import quoted, table_name
 from ..scenarios.models import Scenario
 
@@ -89,8 +91,7 @@ def counts_per_day(
     connection: Connection, scenario: str, contract: TableContract, days: Sequence[date]
 ) -> np.ndarray:
     """Rows of each of `days`, shape (len(days),)."""
-    name = table_name(scenario, contract)
-    found = dict(connection.execute(f"SELECT day, count(*) FROM {name} GROUP BY day").fetchall())
+    found = rows_per_day(connection, scenario, contract)
     return np.array([found.get(day, 0) for day in days], float)
 
 
@@ -147,17 +148,33 @@ def violations(connection: Connection, scenario: str, claim: Claim) -> int:
     return count
 
 
+@dataclass(frozen=True)
+class DrawnOutcomes:
+    """One row for each event's every outcome and probability, in the order of the key, shapes (n,).
+
+    Attributes
+    ----------
+    outcome : 0 or 1; NaN where there is none.
+    probability : that it was drawn with; NaN where there is none.
+    cluster : number of the row's cluster.
+    day : days since 1970-01-01.
+    """
+
+    outcome: np.ndarray
+    probability: np.ndarray
+    cluster: np.ndarray
+    day: np.ndarray
+
+
 def outcomes(
     connection: Connection, scenario: str, declared: DeclaredOutcome, events: str, key: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Outcome (0 or 1), its declared probability and the number of its cluster, in the order of the key.
-
-    One row for each event's every outcome and probability, shapes (n,); NaN where there is none.
-    """
+) -> DrawnOutcomes:
+    """The outcomes of a declaration."""
     found = connection.execute(
         f"SELECT CAST(o.{quoted(declared.column)} AS DOUBLE) AS outcome,"
         f" r.{quoted(declared.probability)} AS probability,"
-        f" dense_rank() OVER (ORDER BY e.{quoted(declared.cluster)}) - 1 AS cluster"
+        f" dense_rank() OVER (ORDER BY e.{quoted(declared.cluster)}) - 1 AS cluster,"
+        f" date_diff('day', DATE '1970-01-01', e.day) AS day"
         f" FROM {quoted(scenario, events)} e"
         f" LEFT JOIN {quoted(scenario, declared.table)} o USING ({quoted(key)})"
         f" LEFT JOIN {quoted(f'{scenario}_truth', declared.truth)} r USING ({quoted(key)})"
@@ -165,7 +182,91 @@ def outcomes(
     ).fetchnumpy()
     outcome: np.ndarray = np.ma.filled(np.ma.asarray(found["outcome"], float), np.nan)
     probability: np.ndarray = np.ma.filled(np.ma.asarray(found["probability"], float), np.nan)
-    return outcome, probability, np.asarray(found["cluster"], np.int64)
+    cluster, day = (np.asarray(found[name], np.int64) for name in ("cluster", "day"))
+    return DrawnOutcomes(outcome, probability, cluster, day)
+
+
+def as_date(number: int) -> date:
+    """The day of a number of days since 1970-01-01."""
+    return date(1970, 1, 1) + timedelta(int(number))
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - date(1970, 1, 1)).days
+
+
+def rows_per_day(
+    connection: Connection, scenario: str, contract: TableContract, where: str = "true"
+) -> dict[date, int]:
+    """Rows of a table, those that fulfil a condition, on each day that has any."""
+    return dict(
+        connection.execute(
+            f"SELECT day, count(*) FROM {table_name(scenario, contract)} WHERE {where} GROUP BY day"
+        ).fetchall()
+    )
+
+
+def profile(
+    connection: Connection, scenario: str, relation: str, metrics: Sequence[ProfileMetric]
+) -> dict[date, dict[str, float]]:
+    """Value of every metric on each day that has events."""
+    aggregates = ", ".join(metric.aggregate for metric in metrics)
+    rows = connection.execute(
+        f"SELECT t.day, {aggregates} FROM {relation.format(schema=quoted(scenario))} GROUP BY t.day"
+    ).fetchall()
+    names = [metric.name for metric in metrics]
+    return {day: dict(zip(names, values, strict=True)) for day, *values in rows}
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What drift_ledger says of one target of one drift; of its first movement, what differs between them."""
+
+    schedule: str
+    schedule_from: date
+    schedule_to: date | None
+    width_days: float | None
+    period_days: float | None
+    onset: date
+    measured_from: str | None
+    measured_as: str | None
+    categories: tuple[str, ...]
+    bin_edges: tuple[float, ...]
+    reference_shares: tuple[float, ...]
+    reference_from: date
+    reference_to: date | None
+    causal_descendants: tuple[str, ...]
+
+
+def ledger_entry(connection: Connection, scenario: str, drift_id: str, target: str) -> LedgerEntry | None:
+    """The landed ledger's entry, None if it has none."""
+    names = [field.name for field in fields(LedgerEntry)]
+    rows = connection.execute(
+        f"SELECT {', '.join(names)} FROM {quoted(f'{scenario}_truth', 'drift_ledger')}"
+        " WHERE drift_id = ? AND target = ? ORDER BY phase LIMIT 1",
+        [drift_id, target],
+    ).fetchall()
+    if not rows:
+        return None
+    lists = {"categories", "bin_edges", "reference_shares", "causal_descendants"}
+    found: dict[str, Any] = dict(zip(names, rows[0], strict=True))
+    values: dict[str, Any] = {n: tuple(v or ()) if n in lists else v for n, v in found.items()}
+    return LedgerEntry(**values)
+
+
+def measured(connection: Connection, scenario: str, entry: LedgerEntry) -> tuple[np.ndarray, np.ndarray]:
+    """Day (days since 1970-01-01) and value of every landed row, by day; a category is its number."""
+    value = f"CAST({entry.measured_as} AS DOUBLE)"
+    if entry.categories:
+        value = f"list_position($categories, CAST({entry.measured_as} AS VARCHAR)) - 1"
+    relation = (entry.measured_from or "").format(schema=quoted(scenario))
+    found = connection.execute(
+        f"SELECT date_diff('day', DATE '1970-01-01', t.day) AS day, {value} AS value FROM {relation}"
+        " ORDER BY t.day, value",
+        {"categories": list(entry.categories)} if entry.categories else {},
+    ).fetchnumpy()
+    return np.asarray(found["day"], np.int64), np.asarray(found["value"], float)
 
 
 def public_columns(

@@ -29,7 +29,7 @@ from ..scenarios.base import GeneratorSettings
 from ..scenarios.models import Clock, Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
-from .ledger import DRIFT_LEDGER, Intended, LedgerPart
+from .ledger import DERIVED, DRIFT_LEDGER, Intended, LedgerPart
 from .random_streams import RandomStreams
 
 UNIX_EPOCH = date(1970, 1, 1)
@@ -170,6 +170,11 @@ class BaseGenerator(ABC):
     def contracts(cls) -> tuple[TableContract, ...]:
         """Every table that is simulated and landed, the truth about volume and drift included."""
         return (*cls.tables, DAILY_INTENSITY, DRIFT_LEDGER)
+
+    @classmethod
+    def landed_contracts(cls) -> tuple[TableContract, ...]:
+        """Every table in the database: those that are simulated, and what is measured on them."""
+        return (*cls.contracts(), *DERIVED)
 
     def simulate_day(self, when: date) -> dict[str, pa.Table]:
         """Every table's rows of one day, in the contracts' schema also when there are none.

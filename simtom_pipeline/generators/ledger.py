@@ -52,7 +52,7 @@ DRIFT_LEDGER = TableContract(
         Column("reference_shares", DOUBLES, "share of each bin in the reference population", nullable=True),
         Column("reference_from", DATE, "first day of the reference window", nullable=True),
         Column("reference_to", DATE, "its last day, before any drift; NULL if there is none", nullable=True),
-        Column("causal_descendants", TEXTS, "table.column of all that differs once it has drifted"),
+        Column("causal_descendants", TEXTS, "table.column of what may differ from the twin"),
         Column("scenario_digest", TEXT, "SHA-256 of everything the scenario says"),
         Column("versions", TEXT, "versions of simtom_pipeline and NumPy"),
     ),
@@ -119,6 +119,8 @@ class LedgerPart:
 
     Attributes
     ----------
+    onset : first day on which anything may differ from the twin.
+    causal_descendants : "table.column" of all that may; the column (row) stands for whole rows.
     rows : one a movement; columns of `drift_ledger`.
     measured : where it shows; None for the volume.
     bin_edges : inner edges of a numeric target, else none.
@@ -127,6 +129,8 @@ class LedgerPart:
 
     drift_id: str
     target: str
+    onset: date
+    causal_descendants: tuple[str, ...]
     rows: Sequence[dict[str, object]]
     measured: Measured | None
     bin_edges: Numbers

@@ -182,6 +182,8 @@ SHORT_FORMS: dict[str, Schedule] = {
 }
 """What `drift_type` stands for."""
 TWIN_MARK = "__without_"
+ALL_DRIFTS = "drifts"
+"""What a twin without any drift is without."""
 
 
 class Scenario(FrozenModel):
@@ -227,7 +229,7 @@ class Scenario(FrozenModel):
         """The counterfactual twin: the same world without one drift, or (None) without any."""
         kept = tuple(d for d in self.drifts if drift_id is not None and d.id != drift_id)
         short = "none" if drift_id in (None, SHORT_FORM_ID) else self.drift_type
-        name = f"{self.name}{TWIN_MARK}{drift_id or 'drifts'}"
+        name = f"{self.name}{TWIN_MARK}{drift_id or ALL_DRIFTS}"
         return self.model_copy(update={"name": name, "drifts": kept, "drift_type": short})
 
     def __getattr__(self, name: str) -> Any:

@@ -1,6 +1,7 @@
 """What the landed tables must show: shares that the scenario states, claims without exception, default."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
 
@@ -8,17 +9,51 @@ from ...contracts import Claim, DeclaredOutcome, DeclaredShares
 from . import config
 from .credit import DefaultLaw
 from .repayment import DAYS_BETWEEN_PAYMENTS
-
-_AGE_BRACKET_AT_SIGNUP = (
-    "CASE WHEN age(signup_at, birth_date) < INTERVAL 25 YEAR THEN '18-24'"
-    " WHEN age(signup_at, birth_date) < INTERVAL 35 YEAR THEN '25-34'"
-    " WHEN age(signup_at, birth_date) < INTERVAL 45 YEAR THEN '35-44'"
-    " WHEN age(signup_at, birth_date) < INTERVAL 55 YEAR THEN '45-54' ELSE '55+' END"
-)
+from .targets import AGE_BRACKET_AT_SIGNUP
 
 
-def shares(settings: config.BnplSettings, first_day: date) -> list[DeclaredShares]:
+@dataclass(frozen=True)
+class DriftOfShares:
+    """What drift does to declared shares.
+
+    Attributes
+    ----------
+    names : variables whose shares drift.
+    on : expected shares of a variable on a day, by value.
+    prior_from : first day of a prior drift, from which no share is independent of the outcome.
+    """
+
+    names: frozenset[str]
+    on: Callable[[str, date], Mapping[str, float]]
+    prior_from: date | None
+
+
+def shares(settings: config.BnplSettings, first_day: date, drift: DriftOfShares) -> list[DeclaredShares]:
     """Shares that the landed tables must show, each on the table whose rows are its draws."""
+    return [_under(drift, declared, first_day) for declared in _without_drift(settings, first_day)]
+
+
+FIRST_OF_A_CUSTOMER = {
+    "device_type": "device_id % 10 = 1",
+    "payment_provider": "payment_method_id % 10 = 1",
+}
+"""Later devices and accounts have the shares of the day on which their customer signed up."""
+
+
+def _under(drift: DriftOfShares, declared: DeclaredShares, first_day: date) -> DeclaredShares:
+    conditions = [declared.where]
+    if drift.prior_from is not None:
+        conditions.append(f"day < DATE '{drift.prior_from}'")
+    name = declared.label or declared.expression
+    if name not in drift.names:
+        return replace(declared, where=" AND ".join(conditions))
+    if declared.table != "transactions":
+        # Who was there before the first day has not drifted yet.
+        conditions += [f"day > DATE '{first_day}'", FIRST_OF_A_CUSTOMER.get(name, "true")]
+    return replace(declared, where=" AND ".join(conditions), drifting=lambda day: drift.on(name, day))
+
+
+def _without_drift(settings: config.BnplSettings, first_day: date) -> list[DeclaredShares]:
     population, systems = settings.population, settings.devices.device_os
     declared = [
         DeclaredShares("customers", name, getattr(population, name))
@@ -31,7 +66,7 @@ def shares(settings: config.BnplSettings, first_day: date) -> list[DeclaredShare
         )
     ]
     declared += [
-        DeclaredShares("customers", _AGE_BRACKET_AT_SIGNUP, population.age_bracket, label="age_bracket"),
+        DeclaredShares("customers", AGE_BRACKET_AT_SIGNUP, population.age_bracket, label="age_bracket"),
         DeclaredShares("devices", "device_type", settings.devices.device_type),
         DeclaredShares("payment_methods", "payment_provider", settings.payment_methods.payment_provider),
     ]
@@ -70,9 +105,12 @@ def shares(settings: config.BnplSettings, first_day: date) -> list[DeclaredShare
     ]
 
 
-def claims(credit: config.Credit) -> list[Claim]:
-    """Installments, outcomes and purchases agree with each other, to the cent and to the microsecond."""
-    return [*_claims_of_installments(credit), *_claims_of_outcomes(credit)]
+def claims(credit: config.Credit, reported_late: bool) -> list[Claim]:
+    """Installments, outcomes and purchases agree with each other, to the cent and to the microsecond.
+
+    `reported_late` says whether reports of labels may take time.
+    """
+    return [*_claims_of_installments(credit), *_claims_of_outcomes(credit, reported_late)]
 
 
 def _claims_of_installments(credit: config.Credit) -> Iterator[Claim]:
@@ -135,7 +173,7 @@ def _claims_of_installments(credit: config.Credit) -> Iterator[Claim]:
     )
 
 
-def _claims_of_outcomes(credit: config.Credit) -> Iterator[Claim]:
+def _claims_of_outcomes(credit: config.Credit, reported_late: bool) -> Iterator[Claim]:
     off = credit.charge_off_days
     yield _claim(
         "outcomes.default_is_an_unpaid_installment",
@@ -149,13 +187,15 @@ def _claims_of_outcomes(credit: config.Credit) -> Iterator[Claim]:
         credit,
         purchases="days_to_first_missed_payment IS DISTINCT FROM date_diff('day', event_time, missed_at)",
     )
+    delay = f"(matured_at - (last_due_at + INTERVAL {off} DAY))"
     yield _claim(
         "outcomes.label_maturity",
-        "a label is available when its payment is charged off, or else when the last could have been",
+        "a label is available when its payment is charged off, or else when the last could have been"
+        + (", and reported" if reported_late else ""),
         credit,
         purchases="label_available_at IS DISTINCT FROM"
-        f" coalesce(missed_at + INTERVAL {off} DAY, last_due_at + INTERVAL {off} DAY)"
-        f" OR matured_at IS DISTINCT FROM last_due_at + INTERVAL {off} DAY",
+        f" coalesce(missed_at, last_due_at) + INTERVAL {off} DAY + {delay}"
+        f" OR {delay} IS NULL OR {delay} {'<' if reported_late else '<>'} INTERVAL 0 DAY",
     )
 
 
@@ -183,16 +223,19 @@ def _claim(name: str, meaning: str, credit: config.Credit, **violated: str) -> C
     return Claim(check, table, meaning, f"SELECT {' + '.join(counts)}")
 
 
-def default(law: DefaultLaw, is_reference: bool) -> DeclaredOutcome:
-    """Default, with its true probability."""
+def default(
+    law: DefaultLaw, is_reference: bool, rate: Callable[[date], float], drifts_from: date | None
+) -> DeclaredOutcome:
+    """Default, with its true probability; `rate` is the expected one of a day."""
     return DeclaredOutcome(
         table="outcomes",
         column="will_default",
         cluster="customer_id",
         truth="default_risk",
         probability="default_probability",
-        rate=law.expected_rate,
+        rate=rate,
         auc=law.expected_auc,
+        drifts_from=drifts_from,
         is_reference=is_reference,
         public={
             "transactions": "transaction_id",

@@ -171,6 +171,8 @@ class Expectations:
                 ledger = LedgerPart(
                     drift_id=drift.drift.id,
                     target=part.target.name,
+                    onset=drift.course.onset,
+                    causal_descendants=part.target.descendants,
                     rows=[self._row(drift, part, n, edges, shares) for n in range(len(drift.course.phases))],
                     measured=part.target.measured,
                     bin_edges=edges,
@@ -264,6 +266,15 @@ class Expectations:
             "intended_mean": _mean(values, factors, weights),
             **{f"intended_{size}": value for size, value in found.items()},
         }
+
+    def default_rate(self, day: date) -> float:
+        """Expected default rate of a day."""
+        return self.state(day).default_rate
+
+    def shares(self, name: str, day: date) -> dict[str, float]:
+        """Expected shares of a categorical variable on a day, by value."""
+        values = OF_PURCHASES[name].values
+        return dict(zip(values, map(float, self.state(day).shares(name)), strict=True))
 
     def profile(self, day: date, events: float) -> dict[str, float]:
         """Expected value of each metric of `daily_profile`."""

@@ -19,6 +19,7 @@ from . import config, declarations
 from .buyers import Mixes, draw_buyers
 from .catalog import draw_catalog
 from .credit import DefaultLaw, UnreachableAucError, assess
+from .declarations import DriftOfShares
 from .drifts import Resolved, resolve, volume_factor, weights_on
 from .entities import Customers, customer_columns, draw_customers, slots_starting
 from .expected import PROFILE_FROM, Expectations, profile_metrics
@@ -36,6 +37,7 @@ from .tables import (
     PRODUCTS,
     TRANSACTIONS,
 )
+from .targets import OF_PURCHASES
 from .transactions import BehaviorTable, draw_transactions
 from .views import (
     BNPL_RECORDS,
@@ -225,15 +227,26 @@ class BnplGenerator(BaseGenerator):
 
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """Shares that the landed tables must show, each on the table whose rows are its draws."""
-        return declarations.shares(self.settings, self.scenario.clock.start)
+        return declarations.shares(self.settings, self.scenario.clock.start, self._drift_of_shares)
+
+    @cached_property
+    def _drift_of_shares(self) -> DriftOfShares:
+        moved_names = {part.target.name for drift in self.drifts for part in drift.parts}
+        priors = [d.course.onset for d in self.drifts if d.drift.kind == "prior"]
+        return DriftOfShares(
+            frozenset(moved_names & set(OF_PURCHASES)), self._expected.shares, min(priors, default=None)
+        )
 
     def claims(self) -> Sequence[Claim]:
         """What installments, outcomes and purchases say of each other."""
-        return declarations.claims(self.settings.credit)
+        kinds = {drift.drift.kind for drift in self.drifts}
+        late = self.settings.credit.reporting_delay_days > 0 or "label_delay" in kinds
+        return declarations.claims(self.settings.credit, late)
 
     def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
         """Default, with its true probability."""
-        return [declarations.default(self._law, self._is_stationary())]
+        first = min((drift.course.onset for drift in self.drifts), default=None)
+        return [declarations.default(self._law, self._is_stationary(), self._expected.default_rate, first)]
 
     def _is_stationary(self) -> bool:
         """Whether customers come and go as in the reference population, whose tenure is in equilibrium."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from ...contracts import Measured
+from ...contracts import WHOLE_ROW, Measured
 from ...scenarios.drifts import DriftKind
 from . import config
 from .repayment import DAYS_BETWEEN_PAYMENTS
@@ -66,6 +66,7 @@ PRICE = (
     *_columns("transactions", "amount", "installment_count", "first_payment_amount", "credit_utilization"),
     "outcomes.matured_at",
     *_of(INSTALLMENTS),
+    f"installments.{WHOLE_ROW}",
     *RISK,
 )
 PRODUCT = ("transactions.product_id", *SCREENING, *PRICE)
@@ -81,7 +82,9 @@ BUYER = (
     "default_risk.frailty",
     *PRODUCT,
 )
-EVERYTHING = _of(CUSTOMERS, DEVICES, PAYMENT_METHODS, TRANSACTIONS, INSTALLMENTS, OUTCOMES, DEFAULT_RISK)
+TABLES = (CUSTOMERS, DEVICES, PAYMENT_METHODS, TRANSACTIONS, INSTALLMENTS, OUTCOMES, DEFAULT_RISK)
+EVERYTHING = (*_of(*TABLES), *(f"{table.name}.{WHOLE_ROW}" for table in TABLES))
+OF_VOLUME = _columns("daily_intensity", "drift", "spillover", "expected_count")
 
 PURCHASES = "{schema}.transactions t"
 CUSTOMERS_OF = f"{PURCHASES} JOIN {{schema}}.customers c USING (customer_id)"
@@ -169,7 +172,7 @@ TARGETS: Mapping[str, Target] = {
             ("to", "mean_ratio"),
             LABEL,
         ),
-        Target("volume", "volume", "", None, ("mean_ratio",), EVERYTHING),
+        Target("volume", "volume", "", None, ("mean_ratio",), (*EVERYTHING, *OF_VOLUME)),
     )
 }
 DEFAULT_TARGET: Mapping[str, str] = {

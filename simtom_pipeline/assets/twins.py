@@ -1,0 +1,103 @@
+"""Twins: the same world without one drift, compared value by value with the world that has it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from ..contracts import WHOLE_ROW, TableContract
+from ..generators.base import BaseGenerator
+from ..generators.ledger import DRIFT_LEDGER, LedgerPart
+from ..landing import quoted, table_name
+from ..scenarios.models import TWIN_MARK
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Values that differ: of one column, or whole rows (`column` is WHOLE_ROW)."""
+
+    table: str
+    column: str
+    values: int
+    days: int
+    first_day: date | None
+    last_day: date | None
+
+
+def common_days(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> tuple[int, date, date] | None:
+    """How many days have landed of both scenarios, the first and the last; None if there are none."""
+    tables = [quoted(f"{name}_truth", "daily_intensity") for name in (one, other)]
+    rows = connection.execute(
+        f"SELECT count(*), min(day), max(day) FROM {tables[0]} JOIN {tables[1]} USING (day)"
+    ).fetchall()
+    return rows[0] if rows[0][0] else None
+
+
+def differences(
+    connection: duckdb.DuckDBPyConnection, one: str, other: str, contracts: Sequence[TableContract]
+) -> list[Difference]:
+    """Every table and column in which two landed scenarios differ on days that both have."""
+    found: list[Difference] = []
+    for contract in contracts:
+        found += _of_table(connection, one, other, contract)
+    return found
+
+
+def _of_table(
+    connection: duckdb.DuckDBPyConnection, one: str, other: str, contract: TableContract
+) -> list[Difference]:
+    key = ", ".join(quoted(column) for column in contract.primary_key)
+    values = [column for column in contract.column_names if column not in contract.primary_key]
+    alone = f"a.{quoted(contract.primary_key[0])} IS NULL OR b.{quoted(contract.primary_key[0])} IS NULL"
+    unlike = [f"NOT ({alone}) AND a.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in values]
+    day = "coalesce(a.day, b.day)" if contract.daily else "NULL::DATE"
+    names, conditions = [WHOLE_ROW, *values], [alone, *unlike]
+    figures = ", ".join(
+        f"{figure} FILTER (c{n})"
+        for n in range(len(names))
+        for figure in ("count(*)", "count(DISTINCT day)", "min(day)", "max(day)")
+    )
+    flags = ", ".join(f"({condition}) AS c{n}" for n, condition in enumerate(conditions))
+    sides = [_side(name, contract, one, other) for name in (one, other)]
+    row = connection.execute(
+        f"SELECT {figures} FROM (SELECT {day} AS day, {flags} FROM {sides[0]} a FULL JOIN {sides[1]} b"
+        f" USING ({key}))"
+    ).fetchall()[0]
+    return [
+        Difference(contract.name, name, *row[4 * n : 4 * n + 4]) for n, name in enumerate(names) if row[4 * n]
+    ]
+
+
+def _side(name: str, contract: TableContract, one: str, other: str) -> str:
+    if not contract.daily:
+        return f"(FROM {table_name(name, contract)})"
+    both = " INTERSECT ".join(
+        f"SELECT day FROM {quoted(f'{scenario}_truth', 'daily_intensity')}" for scenario in (one, other)
+    )
+    return f"(FROM {table_name(name, contract)} WHERE day IN ({both}))"
+
+
+def landed_twins(connection: duckdb.DuckDBPyConnection, scenario: str) -> list[str]:
+    """Drift ids of the scenario's twins that are in the file."""
+    prefix = f"{scenario}{TWIN_MARK}"
+    rows = connection.execute(
+        "SELECT DISTINCT schema_name FROM duckdb_tables() WHERE NOT internal"
+        " AND database_name = current_database() AND table_name = 'daily_intensity' ORDER BY 1"
+    ).fetchall()
+    names = [schema.removesuffix("_truth") for (schema,) in rows if schema.startswith(prefix)]
+    return [name.removeprefix(prefix) for name in names]
+
+
+def compared(generator: BaseGenerator | type[BaseGenerator]) -> list[TableContract]:
+    """Tables that twins are compared in: what is simulated, but for the ledger that tells them apart."""
+    return [contract for contract in generator.contracts() if contract.name != DRIFT_LEDGER.name]
+
+
+def allowed_differences(parts: Iterable[LedgerPart]) -> dict[str, date]:
+    """From which day on a "table.column" may differ once these targets drift."""
+    allowed: dict[str, date] = {}
+    for part in parts:
+        for name in part.causal_descendants:
+            allowed[name] = min(part.onset, allowed.get(name, part.onset))
+    return allowed
