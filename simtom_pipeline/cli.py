@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 
 from .home import default_database, simtom_home
+from .scenarios.base import valid_name
 from .scenarios.models import Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
 from .scenarios.yaml_reader import read_value
@@ -48,6 +49,12 @@ err = Console(stderr=True)
 
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="A scenario's name, or a file ending in .yaml.")
+]
+First = Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, 2024-06-01.")]
+Last = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, inclusive.")]
+Database = Annotated[Path | None, typer.Option(help="DuckDB file; default $SIMTOM_HOME/simtom.duckdb.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="volume.base_daily_volume=5000")
 ]
 
 
@@ -143,27 +150,130 @@ def init() -> None:
 
 
 @app.command()
+def preview(
+    scenario: ScenarioArgument,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where to write; default $SIMTOM_HOME/previews.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Draw a scenario without simulating it: volume, hours and every drift, as one page and as PNGs."""
+    with user_mistakes():
+        loaded = load_scenario(scenario, _overrides(overrides or []))
+    from .pictures import write_preview
+
+    with unusable_files():
+        written = write_preview(loaded, (folder or simtom_home() / "previews").expanduser().resolve())
+    for path in written:
+        out.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def run(
     scenario: ScenarioArgument,
-    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day, 2024-06-01.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, inclusive.")] = None,
-    database: Annotated[
-        Path | None, typer.Option(help="DuckDB file; default $SIMTOM_HOME/simtom.duckdb.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="volume.base_daily_volume=5000")
-    ] = None,
+    first: First = None,
+    last: Last = None,
+    database: Database = None,
+    overrides: Overrides = None,
 ) -> None:
     """Simulate days, land them in DuckDB and check them, through Dagster."""
     with user_mistakes():
         loaded = load_scenario(scenario, _overrides(overrides or []))
         days = _days(loaded, first, last)
+    report = _land(loaded, days, _database_file(database))
+    raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
+
+
+@app.command()
+def twin(
+    scenario: ScenarioArgument,
+    without: Annotated[
+        str | None, typer.Option(metavar="ID", help="The drift to leave out; default: every drift.")
+    ] = None,
+    first: First = None,
+    last: Last = None,
+    database: Database = None,
+    overrides: Overrides = None,
+) -> None:
+    """Land the same world without a drift as NAME__without_ID, and say how the two differ."""
+    with user_mistakes():
+        loaded = load_scenario(scenario, _overrides(overrides or []))
+        counterfactual = _twin(loaded, without)
+        days = _days(counterfactual, first, last)
+    file = _database_file(database)
+    report = _land(counterfactual, days, file)
+    print_differences(loaded.name, counterfactual.name, file)
+    raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(metavar="A", help="Name of a landed scenario.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Name of another one, such as a twin.")],
+    database: Database = None,
+) -> None:
+    """Say in which tables, columns and days two landed scenarios differ, value by value."""
+    print_differences(one, other, _database_file(database))
+
+
+def print_differences(one: str, other: str, file: Path) -> None:
+    """What differs between two landed scenarios, or a message and exit code 2 if that cannot be said."""
+    from .assets.twins import compare
+    from .landing import LandingError
+
+    try:
+        with user_mistakes():
+            comparison = compare(file, one, other)
+    except LandingError as error:
+        fail(str(error))
+    if comparison is None:
+        out.print(f"\n{one} and {other} have no landed day in common.", highlight=False, soft_wrap=True)
+        return
+    table = Table("table", "column", "values", "days", "first day", "last day", box=None, header_style="bold")
+    for found in comparison.differences:
+        days = (str(found.days), str(found.first_day), str(found.last_day))
+        table.add_row(found.table, found.column, f"{found.values:,}", *days)
+    said = f"{comparison.days} days of {one} and {other}: "
+    if not comparison.differences:
+        out.print(f"\n{said}every value is the same.", highlight=False, soft_wrap=True)
+        return
+    out.print(f"\n{said}these columns differ, (row) is rows that only one has.\n", highlight=False)
+    out.print(table)
+
+
+def _twin(scenario: Scenario, without: str | None) -> Scenario:
+    names = [drift.id for drift in scenario.all_drifts]
+    if not names or (without is not None and without not in names):
+        found = f"no drift {without!r} in {scenario.name}" if without else f"no drift in {scenario.name}"
+        raise ScenarioError(
+            [Problem(Origin("--without"), "", found, ", ".join(names) or "a scenario with one")]
+        )
+    counterfactual = scenario.without_drift(without)
+    if not valid_name(counterfactual.name):
+        raise ScenarioError(
+            [
+                Problem(
+                    Origin("scenario"),
+                    "name",
+                    repr(counterfactual.name),
+                    "63 characters, the twin's mark included",
+                )
+            ]
+        )
+    return counterfactual
+
+
+def _database_file(database: Path | None) -> Path:
+    if str(database).startswith((":memory:", "md:")):
+        fail(f"--database: found {str(database)!r}; allowed: a file")
+    return (database or default_database()).expanduser().resolve()
+
+
+def _land(loaded: Scenario, days: list[date], file: Path) -> "RunReport":
+    """Run the days through Dagster and say what came of it."""
     from .assets.run import run_history
     from .landing import LandingError
 
-    if str(database).startswith((":memory:", "md:")):
-        fail(f"--database: found {str(database)!r}; allowed: a file")
-    file = (database or default_database()).expanduser().resolve()
     try:
         with unusable_files(), _progress_bar(loaded.name, len(days)) as landed:
             report = run_history(loaded, days, file, simtom_home(), landed)
@@ -172,7 +282,7 @@ def run(
     except KeyboardInterrupt:
         fail("Interrupted. Days that have landed stay, whole; run again to land the others.", 130)
     _summarise(loaded, report, file)
-    raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
+    return report
 
 
 @app.command()

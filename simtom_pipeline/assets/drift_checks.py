@@ -113,12 +113,14 @@ def drift_as_declared(ledger: Ledger, contract: TableContract) -> Finding:
     stray = len(set(ledger.daily) ^ declared)
     if stray or not parts:
         return logical(stray, "the ledger holds the declared drifts and no others")
-    rows, verdicts = [], []
+    rows, verdicts, told = [], [], set[str]()
     for part in parts:
         entry = ask.ledger_entry(ledger.connection, ledger.scenario.name, part.drift_id, part.target)
         if entry is None:
             return logical(1, "the ledger holds the declared drifts and no others")
-        for row, verdict in _judged(ledger, part, entry):
+        rates = [] if part.drift_id in told else list(_rates(ledger, part))
+        told.add(part.drift_id)
+        for row, verdict in [*_judged(ledger, part, entry), *rates]:
             rows.append({"drift": part.drift_id, "target": part.target, **row, "verdict": verdict.value})
             verdicts.append(verdict)
     failed = sum(verdict is Verdict.FAILED for verdict in verdicts)
@@ -142,8 +144,6 @@ def _judged(ledger: Ledger, part: LedgerPart, entry: ask.LedgerEntry) -> Judged:
         return
     if entry.measured_from is not None:
         yield from _sizes(ledger, part, entry, landed)
-    if ledger.outcomes is not None:
-        yield from _rates(ledger, ledger.outcomes, landed)
 
 
 def _by_logic(what: str, violations: int) -> tuple[dict[str, Any], Verdict]:
@@ -225,8 +225,11 @@ def _about(landed: Rows, block: np.ndarray, rows: int) -> dict[str, Any]:
     return {"days": f"{landed[block[0]]['day']} to {landed[block[-1]]['day']}", "n": rows}
 
 
-def _rates(ledger: Ledger, drawn: ask.DrawnOutcomes, landed: Rows) -> Judged:
-    """Default rate over blocks of days, and Bayes AUC where the drift is complete."""
+def _rates(ledger: Ledger, part: LedgerPart) -> Judged:
+    """Default rate over blocks of days, and Bayes AUC where the drift is complete for good or a while."""
+    drawn, landed = ledger.outcomes, [row for row in ledger.daily[part.drift_id, part.target] if row["rows"]]
+    if drawn is None or not landed:
+        return
     stationary = next(iter(ledger.expectations.declared_outcomes())).is_reference
     count, weight = np.array([row["rows"] for row in landed]), np.array([row["w"] for row in landed])
     rate = np.array([row["expected_default_rate"] for row in landed])
@@ -251,7 +254,7 @@ def _rates(ledger: Ledger, drawn: ask.DrawnOutcomes, landed: Rows) -> Judged:
         )
     settled = np.flatnonzero(weight >= SETTLED)
     areas = np.array([row["expected_bayes_auc"] for row in landed])[settled]
-    if len(settled) == 0 or np.ptp(areas) > SAME:
+    if len(settled) == 0 or np.ptp(areas) > SAME or part.rows[0]["schedule"] == "seasonal":
         return
     chosen = np.isin(drawn.day, [ask.day_number(landed[n]["day"]) for n in settled])
     if min(drawn.outcome[chosen].sum(), (1 - drawn.outcome[chosen]).sum()) < 2:

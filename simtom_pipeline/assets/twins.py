@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import duckdb
 
 from ..contracts import WHOLE_ROW, TableContract
 from ..generators.base import BaseGenerator
 from ..generators.ledger import DRIFT_LEDGER, LedgerPart
-from ..landing import quoted, table_name
-from ..scenarios.models import TWIN_MARK
+from ..landing import LandingError, connect, quoted, schema_of, table_name
+from ..scenarios.models import TWIN_MARK, Scenario
+from ..scenarios.problems import Origin, Problem, ScenarioError
+from ..simulation import load_scenario, registry
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,53 @@ class Difference:
     days: int
     first_day: date | None
     last_day: date | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two landed scenarios differ over the days that both have."""
+
+    days: int
+    differences: list[Difference]
+
+
+def compare(file: Path, one: str, other: str) -> Comparison | None:
+    """Compare two landed scenarios of one generator; None if they have no day in common.
+
+    Raises
+    ------
+    ScenarioError : a name is none of a scenario, or of a twin of one; or the generators differ.
+    LandingError : the file cannot be opened, or one of them has not landed in it.
+    """
+    generators = {name: registry().generator(_declared(name).generator) for name in (one, other)}
+    if generators[one] is not generators[other]:
+        raise ScenarioError(
+            [Problem(Origin("diff"), "", f"{one} and {other}", "two scenarios of the same generator")]
+        )
+    contracts = compared(generators[one])
+    if not file.exists():
+        raise LandingError(f"{file} does not exist: land a scenario first, with simtom run.")
+    with connect(file, read_only=True) as connection:
+        for name in (one, other):
+            if not _has_landed(connection, name, contracts):
+                raise LandingError(
+                    f"{file} does not hold {name}: land it first, with simtom run or simtom twin."
+                )
+        common = common_days(connection, one, other)
+        return common and Comparison(common[0], differences(connection, one, other, contracts))
+
+
+def _declared(name: str) -> Scenario:
+    return load_scenario(name.split(TWIN_MARK)[0])
+
+
+def _has_landed(
+    connection: duckdb.DuckDBPyConnection, scenario: str, contracts: Sequence[TableContract]
+) -> bool:
+    rows = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    ).fetchall()
+    return {(schema_of(scenario, contract), contract.name) for contract in contracts} <= set(rows)
 
 
 def common_days(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> tuple[int, date, date] | None:

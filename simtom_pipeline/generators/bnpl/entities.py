@@ -115,6 +115,8 @@ def draw_customers(
 
 
 LATENT_ATTRIBUTES = ("income_bracket", "credit_score_range", "verification_level", "address_stability")
+CORRELATED = ("age_bracket", *LATENT_ATTRIBUTES)
+"""Attributes whose shares move when one of them drifts."""
 _VOCABULARY: Mapping[str, object] = {
     "age_bracket": config.AgeBracket,
     "income_bracket": config.IncomeBracket,
@@ -155,7 +157,7 @@ def _accepted_latents(
     By rejection: customers of one value are as those of that value always were, only more or fewer.
     """
     latents = attribute_latents(population.correlation, streams, day, n)
-    wanted = [name for name in ("age_bracket", *LATENT_ATTRIBUTES) if name in mix]
+    wanted = [name for name in CORRELATED if name in mix]
     missing, attempt = np.arange(n) if wanted else np.arange(0), 0
     while missing.size:
         tries = streams.within(f"attempt{attempt}") if attempt else streams
@@ -164,8 +166,8 @@ def _accepted_latents(
         for name in wanted:
             stated = ordered(getattr(population, name), _VOCABULARY[name])
             weight = mix[name] / np.where(stated > 0, stated, 1.0)
-            row = 0 if name == "age_bracket" else 1 + LATENT_ATTRIBUTES.index(name)
-            chance *= (weight / weight.max())[categorical(drawn[row], stated)]
+            uniform = drawn[CORRELATED.index(name)]
+            chance *= (weight / weight.max())[categorical(uniform, stated)]
         accepted = tries.uniform("customer.accepted", day, missing.size) < chance
         latents[:, missing[accepted]] = drawn[:, accepted]
         missing, attempt = missing[~accepted], attempt + 1

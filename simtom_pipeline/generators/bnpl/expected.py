@@ -1,8 +1,9 @@
 """What the scenario intends on every day: rates, shares and sizes of the reference population under drift."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...scenarios.models import Scenario
 from .. import distance
 from ..drift import possible_weights
 from ..ledger import Intended, LedgerPart, Numbers, ReferenceWindow
-from .drifts import Part, Resolved, parameter_under
+from .drifts import Part, Resolved, parameter_under, resolve
 from .reference import Reference, default_law, reference
 from .targets import DEFAULTS, OF_PURCHASES
 from .world import FACTORS, World, moved
@@ -31,7 +32,8 @@ PROFILE_FROM = (
     " JOIN {schema}.payment_methods m USING (payment_method_id)"
     " JOIN {schema}.outcomes o USING (transaction_id)"
 )
-LOG_ODDS_STEP = 0.005
+WORLDS_KEPT = 8
+"""Each holds a weight for every purchase of the reference population."""
 
 
 def profile_metrics() -> list[ProfileMetric]:
@@ -53,66 +55,83 @@ def profile_metrics() -> list[ProfileMetric]:
     ]
 
 
-class State:
-    """The reference population under one set of drift weights: each possible world with its probability."""
+class Look:
+    """The reference population in one possible world, whose parameters are numbers."""
 
-    def __init__(
-        self, population: Reference, worlds: list[tuple[World, float]], sorted_by: Mapping[str, np.ndarray]
-    ) -> None:
-        self._population, self._sorted_by = population, sorted_by
-        self.worlds = worlds
+    def __init__(self, population: Reference, world: World) -> None:
+        self._population, self.world = population, world
         law = default_law(population.settings, population.seed)
-        looked = [population.under(world, law) for world, _ in worlds]
-        self.weights = [weight for weight, _ in looked]
-        chance = [probability for _, probability in worlds]
-        pairs = list(zip(chance, looked, strict=True))
-        self.default_rate = float(sum(c * (weight * p).mean() for c, (weight, p) in pairs))
-        self._shape = (np.concatenate([p for _, p in looked]), np.concatenate([c * w for c, (w, _) in pairs]))
-
-    @cached_property
-    def auc(self) -> float:
-        """Bayes AUC over the possible worlds together."""
-        probability, weight = self._shape
-        return weighted_auc(probability, weight)
-
-    def mean(self, value: Any) -> float:
-        """Expectation of `value(world, weight)` over the possible worlds."""
-        return float(
-            sum(c * value(world, w) for (world, c), w in zip(self.worlds, self.weights, strict=True))
-        )
+        self.weight, probability = population.under(world, law)
+        self._unweighted = bool((self.weight == 1).all())
+        self.default_rate = float((self.weight * probability).mean())
+        level = _level(probability)
+        self.yes = np.bincount(level, self.weight * probability, LEVELS)
+        self.no = np.bincount(level, self.weight * (1 - probability), LEVELS)
+        self._shares: dict[str, np.ndarray] = {}
 
     def shares(self, name: str) -> np.ndarray:
         """Shares of a categorical variable among purchases, shape (k,).
 
         What moved by itself is exact; what follows from other moves is as the reference population says.
         """
-        codes = self._population.codes[name]
-        total = np.zeros(len(self._population.stated(name)))
-        for (world, chance), weight in zip(self.worlds, self.weights, strict=True):
-            own = self._population.moved_shares(world).get(name)
-            stated = self._population.stated(name)
-            ratio = np.ones(len(stated)) if own is None else own / np.where(stated > 0, stated, 1.0)
+        if self._unweighted:
+            return self._population.stated(name)
+        if name not in self._shares:
+            codes, stated = self._population.codes[name], self._population.stated(name)
+            own = self._population.moved_shares(self.world).get(name, stated)
+            ratio = own / np.where(stated > 0, stated, 1.0)
             alone = ratio[codes] / ratio[codes].mean()
-            extra = np.bincount(codes, weight - alone, len(stated)) / len(codes)
-            total = total + chance * ((stated if own is None else own) + extra)
-        return np.clip(total, 0.0, 1.0)
-
-    def factors(self, name: str) -> tuple[list[tuple[float, float]], list[np.ndarray]]:
-        """Possible factors of a number with their probabilities, and the weights of its ascending values."""
-        order = self._sorted_by[name]
-        return [(float(getattr(world, name)), c) for world, c in self.worlds], [
-            w[order] for w in self.weights
-        ]
+            extra = np.bincount(codes, self.weight - alone, len(stated)) / len(codes)
+            self._shares[name] = np.clip(own + extra, 0.0, 1.0)
+        return self._shares[name]
 
 
-def weighted_auc(probability: np.ndarray, weight: np.ndarray) -> float:
-    """Bayes AUC of weighted purchases, shapes (n,); probabilities are ranked by steps of the log-odds."""
-    step = np.rint(np.clip(logit(np.clip(probability, 1e-12, 1 - 1e-12)), -25, 25) / LOG_ODDS_STEP)
-    level = (step - step.min()).astype(np.int64)
-    yes, no = np.bincount(level, weight * probability), np.bincount(level, weight * (1 - probability))
-    if yes.sum() == 0 or no.sum() == 0:
-        return 0.5
-    return float(yes @ (np.cumsum(no) - no / 2) / (yes.sum() * no.sum()))
+LOWEST_LOG_ODDS, LEVELS = -25.0, 10_001
+LOG_ODDS_STEP = 0.005
+
+
+def _level(probability: np.ndarray) -> np.ndarray:
+    """Rank of each probability by steps of its log-odds, 0 ... LEVELS - 1, shape (n,)."""
+    log_odds = logit(np.clip(probability, 1e-10, 1 - 1e-10))
+    return np.rint((log_odds - LOWEST_LOG_ODDS) / LOG_ODDS_STEP).astype(np.int64)
+
+
+class State:
+    """The reference population on one day: every possible world with its probability."""
+
+    def __init__(self, looks: Sequence[tuple[Look, float]]) -> None:
+        self.looks = looks
+
+    @property
+    def default_rate(self) -> float:
+        """Expected default rate."""
+        return self.mean(lambda look: look.default_rate)
+
+    @property
+    def auc(self) -> float:
+        """Bayes AUC over the possible worlds together, AUC* = sum_ij p_i (1 - p_j) [p_i > p_j] by steps."""
+        yes, no = (sum(c * getattr(look, side) for look, c in self.looks) for side in ("yes", "no"))
+        if yes.sum() == 0 or no.sum() == 0:
+            return 0.5
+        return float(yes @ (np.cumsum(no) - no / 2) / (yes.sum() * no.sum()))
+
+    def mean(self, value: Callable[[Look], float]) -> float:
+        """Expectation of a number over the possible worlds."""
+        return float(sum(c * value(look) for look, c in self.looks))
+
+    def shares(self, name: str) -> np.ndarray:
+        """Shares of a categorical variable among purchases, shape (k,)."""
+        return np.sum([c * look.shares(name) for look, c in self.looks], axis=0)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is intended on days with the same weights; sizes by drift id and target."""
+
+    default_rate: float
+    auc: float
+    sizes: dict[tuple[str, str], dict[str, Any]]
+    profile: dict[str, float]
 
 
 class Expectations:
@@ -120,8 +139,8 @@ class Expectations:
 
     def __init__(self, scenario: Scenario, drifts: Sequence[Resolved]) -> None:
         self.scenario, self.drifts = scenario, drifts
-        self._states: dict[tuple[float, ...], State] = {}
-        self._sizes: dict[tuple[object, ...], dict[str, Any]] = {}
+        self._known: dict[tuple[float, ...], Known] = {}
+        self._looks = lru_cache(maxsize=WORLDS_KEPT)(self._look)
 
     @cached_property
     def population(self) -> Reference:
@@ -142,13 +161,30 @@ class Expectations:
 
     def state(self, day: date) -> State:
         """The reference population as it is on a day."""
+        possible = possible_weights([(d.drift.id, d.course) for d in self.drifts], day)
+        return State([(self._looks(tuple(weights.items())), chance) for weights, chance in possible])
+
+    def _look(self, weights: tuple[tuple[str, float], ...]) -> Look:
+        moves = [move for drift in self.drifts for move in drift.moves]
+        return Look(self.population, moved(self.population.settings, moves, dict(weights)))
+
+    def rates(self, day: date) -> tuple[float, float]:
+        """Expected default rate and Bayes AUC of a day."""
+        known = self._on(day)
+        return known.default_rate, known.auc
+
+    def _on(self, day: date) -> "Known":
         key = self._key(day)
-        if key not in self._states:
-            moves = [move for drift in self.drifts for move in drift.moves]
-            possible = possible_weights([(d.drift.id, d.course) for d in self.drifts], day)
-            worlds = [(moved(self.population.settings, moves, dict(weights)), c) for weights, c in possible]
-            self._states[key] = State(self.population, worlds, self._order)
-        return self._states[key]
+        if key not in self._known:
+            state = self.state(day)
+            sizes = {of: self._size(part, ledger, state) for of, (_, part, ledger) in self.parts.items()}
+            self._known[key] = Known(state.default_rate, state.auc, sizes, self._profile(state))
+        return self._known[key]
+
+    def _factors(self, name: str, state: State) -> tuple[list[tuple[float, float]], list[np.ndarray]]:
+        """Possible factors of a number with their probabilities, and the weights of its ascending values."""
+        factors = [(float(getattr(look.world, name)), chance) for look, chance in state.looks]
+        return factors, [look.weight[self._order[name]] for look, _ in state.looks]
 
     @cached_property
     def window(self) -> ReferenceWindow:
@@ -227,29 +263,28 @@ class Expectations:
     def intended(self, of: LedgerPart, day: date, events: float) -> Intended:
         """What is intended for one target on a day whose expected number of events is `events`."""
         drift, part, ledger = self.parts[of.drift_id, of.target]
-        state, weight = self.state(day), drift.course.weight(day)
+        weight, (rate, area) = drift.course.weight(day), self.rates(day)
         common: dict[str, Any] = {
             "w": weight,
             "parameter": parameter_under(part, drift.course, weight),
-            "expected_default_rate": state.default_rate,
-            "expected_bayes_auc": state.auc,
+            "expected_default_rate": rate,
+            "expected_bayes_auc": area,
         }
         if part.target.measured is None:
             return Intended(**common, intended_mean=events)
-        key = (part.target.name, self._key(day))
-        if key not in self._sizes:
-            self._sizes[key] = self._size(part, ledger, state)
-        return Intended(**common, **self._sizes[key])
+        return Intended(**common, **self._on(day).sizes[ledger.drift_id, ledger.target])
 
     def _size(self, part: Part, ledger: LedgerPart, state: State) -> dict[str, Any]:
         target = part.target
+        if target.measured is None:
+            return {}
         if target.parameter in FACTORS:
             return self._size_of_factor(target.parameter, ledger, state)
         if target.parameter == "stress":
-            return {"intended_mean": state.mean(lambda world, weight: world.stress)}
+            return {"intended_mean": state.mean(lambda look: float(look.world.stress))}
         if target.kind == "label_delay":
             return _size_of_delay(
-                part.before[0], ledger, [(float(w.reporting_delay_days), c) for w, c in state.worlds]
+                part.before[0], ledger, [(float(k.world.reporting_delay_days), c) for k, c in state.looks]
             )
         if target.measured == DEFAULTS:
             shares = np.array([1 - state.default_rate, state.default_rate])
@@ -258,7 +293,7 @@ class Expectations:
 
     def _size_of_factor(self, name: str, ledger: LedgerPart, state: State) -> dict[str, Any]:
         values = self.values[name]
-        factors, weights = state.factors(name)
+        factors, weights = self._factors(name, state)
         found = distance.factor_distances(values, factors, weights)
         shares = distance.factor_shares(values, np.array(ledger.bin_edges), factors, weights)
         return {
@@ -269,23 +304,22 @@ class Expectations:
 
     def default_rate(self, day: date) -> float:
         """Expected default rate of a day."""
-        return self.state(day).default_rate
+        return self.rates(day)[0]
 
     def shares(self, name: str, day: date) -> dict[str, float]:
         """Expected shares of a categorical variable on a day, by value."""
-        values = OF_PURCHASES[name].values
+        values, profile = OF_PURCHASES[name].values, self._on(day).profile
+        if name in PROFILED:
+            return {value: profile[f"{name}={value}"] for value in values}
         return dict(zip(values, map(float, self.state(day).shares(name)), strict=True))
 
     def profile(self, day: date, events: float) -> dict[str, float]:
         """Expected value of each metric of `daily_profile`."""
-        state = self.state(day)
-        if not hasattr(state, "profile"):
-            state.profile = self._profile(state)  # type: ignore[attr-defined]
-        return {"purchases": events, **state.profile}  # type: ignore[attr-defined]
+        return {"purchases": events, **self._on(day).profile}
 
     def _profile(self, state: State) -> dict[str, float]:
         values = self.values["amount"]
-        factors, weights = state.factors("amount")
+        factors, weights = self._factors("amount", state)
         grid = np.unique(np.concatenate([values[::8] * f for f, _ in factors]))
         below = distance.factor_cdf(values, factors, weights, grid)
         profile = {
@@ -344,3 +378,9 @@ def _schedule_columns(drift: Resolved) -> dict[str, object]:
         "width_days": schedule.width_days if isinstance(schedule, Gradual) else None,
         "period_days": schedule.period_days if isinstance(schedule, Seasonal) else None,
     }
+
+
+@lru_cache(maxsize=2)
+def expectations(scenario: Scenario) -> Expectations:
+    """What a scenario intends; worked out once in a process."""
+    return Expectations(scenario, resolve(scenario)[0])

@@ -21,8 +21,8 @@ from .catalog import draw_catalog
 from .credit import DefaultLaw, UnreachableAucError, assess
 from .declarations import DriftOfShares
 from .drifts import Resolved, resolve, volume_factor, weights_on
-from .entities import Customers, customer_columns, draw_customers, slots_starting
-from .expected import PROFILE_FROM, Expectations, profile_metrics
+from .entities import CORRELATED, Customers, customer_columns, draw_customers, slots_starting
+from .expected import PROFILE_FROM, Expectations, expectations, profile_metrics
 from .population import Living, Population
 from .prior import Purchases, candidates_of, winners
 from .reference import DAYS_PER_YEAR, default_law
@@ -137,9 +137,9 @@ class BnplGenerator(BaseGenerator):
         """What drift does to the expected number of purchases."""
         return volume_factor(self.drifts, day)
 
-    @cached_property
+    @property
     def _expected(self) -> Expectations:
-        return Expectations(self.scenario, self.drifts)
+        return expectations(self.scenario)
 
     def ledger_parts(self) -> Sequence[LedgerPart]:
         """Every target of every declared drift."""
@@ -232,6 +232,8 @@ class BnplGenerator(BaseGenerator):
     @cached_property
     def _drift_of_shares(self) -> DriftOfShares:
         moved_names = {part.target.name for drift in self.drifts for part in drift.parts}
+        if moved_names & set(CORRELATED):
+            moved_names |= set(CORRELATED)
         priors = [d.course.onset for d in self.drifts if d.drift.kind == "prior"]
         return DriftOfShares(
             frozenset(moved_names & set(OF_PURCHASES)), self._expected.shares, min(priors, default=None)
