@@ -3,10 +3,15 @@
 Importing this module costs about 0.4 s more than `simulation` (Altair): import it where it is used.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
+from datetime import date, timedelta
+from html import escape
 from itertools import groupby
+from math import ceil
 from pathlib import Path
-from typing import Any
+from re import fullmatch
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
@@ -14,18 +19,22 @@ import vl_convert
 
 from .generators.base import BaseGenerator
 from .generators.ledger import LedgerPart
-from .scenarios.models import Scenario
+from .scenarios.models import Clock, Scenario
 from .simulation import make_generator
 
 Picture = alt.Chart | alt.LayerChart | alt.ConcatChart
 Rows = list[dict[str, Any]]
+Interpolation = Literal["linear", "step-after"]
 
 MOST_DAYS = 400
 """Of a longer clock not every day is drawn."""
+ENOUGH_DAYS = 120
+"""As many are drawn of a drift, unless it is so quick that more are needed: each day costs milliseconds."""
 MOST_CATEGORIES = 8
 MOST_MARKED_MOVEMENTS = 8
 WIDE, NARROW = 880, 370
 """Widths of a picture with one panel, and of a panel that has a neighbour, in pixels."""
+HEIGHT = 140
 SCALE = 2
 SAME = 1e-4
 """A quantity that varies by less than this part of itself is constant."""
@@ -33,7 +42,7 @@ SAME = 1e-4
 BLUE, GREY, RED = "#2f6690", "#a9b3bd", "#b5443c"
 COLORS = ["#2f6690", "#e0a43a", "#5b9279", "#b5443c", "#8e6c9e", "#6fa8c9", "#a8763e", "#93a83e", "#c4cad0"]
 ONSET, SETTLED, AT_ONCE = "onset", "settled", "onset, settled at once"
-DASHES = {ONSET: [5, 3], SETTLED: [1, 0], AT_ONCE: [8, 2, 2, 2]}
+DASHES = {ONSET: [4, 3], SETTLED: [1, 0], AT_ONCE: [9, 2, 2, 2]}
 
 
 def charts(scenario: Scenario) -> dict[str, Picture]:
@@ -76,24 +85,24 @@ def _volume(generator: BaseGenerator) -> Picture:
     scenario, step = generator.scenario, _step(generator.scenario.clock)
     rows = _counts(generator, step, "expected")
     if scenario.all_drifts:
-        rows += _counts(make_generator(scenario.without_drift(None)), step, "without drift")
+        rows = _counts(make_generator(scenario.without_drift(None)), step, "without drift") + rows
     color = alt.Color(
         "series:N",
         title=None,
         scale=alt.Scale(domain=["without drift", "expected"], range=[GREY, BLUE]),
         legend=alt.Legend(orient="top") if scenario.all_drifts else None,
     )
-    chart = alt.Chart(alt.Data(values=rows)).properties(width=WIDE, height=260)
-    averaged = f", mean of {step} days (band: least to most)" if step > 1 else ""
-    lines = chart.mark_line(interpolate="step-after", strokeWidth=1.5).encode(
-        x=_x(scenario.clock, 10), y=_y("events", f"events per day{averaged}", zero=True), color=color
-    )
+    chart = _chart(rows).properties(width=WIDE, height=260)
+    title = "events per day" if step == 1 else f"events per day: mean of {step}, least to most"
+    x = _x(scenario.clock, 10)
+    lines = chart.mark_line(interpolate="step-after", strokeWidth=1.5)
+    lines = lines.encode(x=x, y=_y("events", title, zero=True), color=color)
     if step == 1:
         return lines
-    band = chart.mark_area(interpolate="step-after", opacity=0.2).encode(
-        x=_x(scenario.clock, 10), y=_y("least", lines.encoding.y.title), y2="most:Q", color=color
+    band = chart.transform_filter("datum.series == 'expected'").mark_area(
+        interpolate="step-after", opacity=0.25
     )
-    return band.transform_filter("datum.series == 'expected'") + lines
+    return band.encode(x=x, y=_y("least", title, zero=True), y2="most:Q", color=color) + lines
 
 
 def _counts(generator: BaseGenerator, step: int, series: str) -> Rows:
@@ -109,10 +118,10 @@ def _counts(generator: BaseGenerator, step: int, series: str) -> Rows:
 
 def _hours(generator: BaseGenerator) -> Picture:
     """The mean of the clock's days, or of a sample of them."""
-    days = _spread(generator.scenario.clock)
+    days = _spread(generator.scenario.clock, MOST_DAYS)
     events = np.mean([generator.arrivals.expected_by_hour(day) for day in days], axis=0)
     rows = [{"hour": hour, "events": float(count)} for hour, count in enumerate(events)]
-    chart = alt.Chart(alt.Data(values=rows)).mark_bar(color=BLUE)
+    chart = _chart(rows).mark_bar(color=BLUE)
     return chart.encode(
         x=alt.X("hour:O", title="hour of the day", axis=alt.Axis(labelAngle=0)),
         y=_y("events", "events per hour", zero=True),
@@ -140,7 +149,9 @@ class _Panels:
 
     def __init__(self, generator: BaseGenerator, parts: Sequence[LedgerPart]) -> None:
         self.generator, self.parts, self.clock = generator, parts, generator.scenario.clock
-        self.days = _days_with_corners(self.clock, parts[0])
+        self.days = _days_of_drifts(self.clock, generator.ledger_parts())
+        whole = len(self.days) == len(self.clock.days())
+        self.interpolate: Interpolation = "step-after" if whole else "linear"
         self.intended = {part.target: [generator.intended(part, day) for day in self.days] for part in parts}
         self.marks = _marks(parts[0], self.clock)
 
@@ -154,10 +165,7 @@ class _Panels:
 
     def _of_target(self, part: LedgerPart) -> list[Picture]:
         name, intended = part.target, self.intended[part.target]
-        if len(intended[0].parameter) > 1:
-            panels = [self._shares(part)]
-        else:
-            panels = self._of_number(part)
+        panels = [self._shares(part)] if len(intended[0].parameter) > 1 else self._of_number(part)
         psi = [i.intended_psi for i in intended]
         if None not in psi:
             of = f"PSI of {_outcome(part) or name}"
@@ -200,13 +208,13 @@ class _Panels:
         legend: bool = False,
     ) -> Picture:
         rows = [_row(day, value=value) for day, value in zip(self.days, values, strict=True)]
-        line = alt.Chart(alt.Data(values=_held(rows, self.clock)))
-        line = line.mark_line(interpolate="step-after", color=BLUE, strokeWidth=2)
+        line = _chart(_held(rows, self.clock))
+        line = line.mark_line(interpolate=self.interpolate, color=BLUE, strokeWidth=2)
         y = _y("value", unit, zero, percent, flat=not _varies(values))
         return self._panel(line.encode(x=_x(self.clock, 5), y=y), title, legend)
 
     def _shares(self, part: LedgerPart) -> Picture:
-        """Areas on top of each other, the first category at the top."""
+        """Areas on top of each other, the first category at the bottom."""
         names, kept = _categories(part)
         rows = []
         for name, places in zip(names, kept, strict=True):
@@ -222,33 +230,43 @@ class _Panels:
             legend=alt.Legend(orient="bottom", columns=3, labelLimit=140, offset=2),
         )
         y = alt.Y("share:Q", title="share", stack="zero", scale=alt.Scale(domain=[0, 1]), axis=PERCENT)
-        areas = alt.Chart(alt.Data(values=rows)).mark_area(interpolate="step-after")
+        areas = _chart(rows).mark_area(interpolate=self.interpolate)
         areas = areas.encode(x=_x(self.clock, 5), y=y, color=color, order="place:Q")
         return self._panel(areas, f"{_short(part.target)}: shares", legend=False)
 
     def _panel(self, chart: alt.Chart, title: str, legend: bool) -> Picture:
-        return alt.layer(chart, *self._rules(legend)).properties(width=NARROW, height=140, title=title)
+        chart = chart.properties(width=NARROW, height=HEIGHT)
+        return alt.LayerChart(layer=[chart, *self._rules(legend)], title=_heading(title, 12))
 
     def _rules(self, legend: bool) -> list[alt.Chart]:
         """Upright lines on the days on which a movement begins or is complete."""
         if not self.marks:
             return []
+        shown = [what for what in DASHES if any(mark["what"] == what for mark in self.marks)]
         dash = alt.StrokeDash(
             "what:N",
             title=None,
-            scale=alt.Scale(domain=list(DASHES), range=list(DASHES.values())),
+            scale=alt.Scale(domain=shown, range=[DASHES[what] for what in shown]),
             legend=alt.Legend(orient="bottom", symbolStrokeColor=RED, symbolSize=300) if legend else None,
         )
-        rules = alt.Chart(alt.Data(values=self.marks)).mark_rule(color=RED, strokeWidth=1, opacity=0.8)
-        return [rules.encode(x=_x(self.clock, 5), strokeDash=dash)]
+        rules = _chart(self.marks).mark_rule(color=RED, strokeWidth=1, opacity=0.8)
+        x, above = _x(self.clock, 5), alt.value(-7)
+        return [rules.encode(x=x, y=above, y2=alt.value(HEIGHT), strokeDash=dash)]
 
 
-def _days_with_corners(clock: Clock, part: LedgerPart) -> list[date]:
-    """The drawn days, and on both sides of where a movement begins or ends, so that steps stay steep."""
-    days = set(_spread(clock))
-    corners = {row[name] for row in _marked(part) for name in ("onset", "settled")}
+def _days_of_drifts(clock: Clock, parts: Sequence[LedgerPart]) -> list[date]:
+    """Enough days to follow every drift, with both sides of where a movement begins or ends."""
+    quickest = min([len(clock.days()) / ENOUGH_DAYS, *(days for part in parts for days in _pace(part))])
+    days = set(_spread(clock, min(ceil(len(clock.days()) / quickest), MOST_DAYS)))
+    corners = {row[name] for part in parts for row in _marked(part) for name in ("onset", "settled")}
     corners |= {day - timedelta(1) for day in corners}
     return sorted(days | {day for day in corners if clock.start <= day <= clock.end})
+
+
+def _pace(part: LedgerPart) -> list[float]:
+    """Days between points that show how a seasonal or a gradual drift moves."""
+    row: dict[str, Any] = part.rows[0]
+    return [row[name] / 12 for name in ("period_days", "width_days") if row[name] is not None]
 
 
 def _marked(part: LedgerPart) -> Sequence[dict[str, Any]]:
@@ -267,7 +285,8 @@ def _marks(part: LedgerPart, clock: Clock) -> Rows:
 
 def _categories(part: LedgerPart) -> tuple[list[str], list[list[int]]]:
     """Names and places of the shares; of very many, those that drift least are taken together."""
-    names, row = part.measured.values if part.measured else (), part.rows[0]
+    names = part.measured.values if part.measured else ()
+    row: dict[str, Any] = part.rows[0]
     changes = np.abs(np.subtract(row["after"], row["before"]))
     largest = sorted(np.argsort(-changes, kind="stable")[:MOST_CATEGORIES].tolist())
     others = [place for place in range(len(names)) if place not in largest]
@@ -287,7 +306,8 @@ def _outcome(part: LedgerPart) -> str | None:
 
 
 def _of_parameter(part: LedgerPart) -> str:
-    before = part.rows[0]["before"]
+    row: dict[str, Any] = part.rows[0]
+    before = row["before"]
     return "factor, 1 without drift" if before == (1.0,) else f"parameter, {before[0]:.3g} without drift"
 
 
@@ -308,15 +328,19 @@ def _same(some: Sequence[float | None], others: Sequence[float | None]) -> bool:
 # what pictures have in common -------------------------------------------------------------------------
 
 
+def _chart(rows: Rows) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=rows))
+
+
 def _step(clock: Clock) -> int:
     """How many days one point of a picture stands for."""
     return ceil(len(clock.days()) / MOST_DAYS)
 
 
-def _spread(clock: Clock) -> list[date]:
+def _spread(clock: Clock, most: int) -> list[date]:
     """Every day, or of a longer clock days evenly spread, the first and the last among them."""
     days = clock.days()
-    places = np.linspace(0, len(days) - 1, min(len(days), MOST_DAYS))
+    places = np.linspace(0, len(days) - 1, min(len(days), most))
     return [days[round(place)] for place in places]
 
 
@@ -342,10 +366,10 @@ def _x(clock: Clock, labels: int) -> alt.X:
 def _ticks(days: int, labels: int) -> tuple[alt.TimeIntervalStep, str]:
     """Interval between ticks and format of their labels, so that about `labels` fit."""
     if days <= 7 * labels:
-        return alt.TimeIntervalStep(interval="utcday", step=ceil(days / labels)), "%-d %b %Y"
+        return alt.TimeIntervalStep(interval="day", step=ceil(days / labels)), "%-d %b %Y"
     if days <= 31 * 12 * 3:
-        return alt.TimeIntervalStep(interval="utcmonth", step=ceil(days / 30 / labels)), "%b %Y"
-    return alt.TimeIntervalStep(interval="utcyear", step=ceil(days / 365 / labels)), "%Y"
+        return alt.TimeIntervalStep(interval="month", step=ceil(days / 30 / labels)), "%b %Y"
+    return alt.TimeIntervalStep(interval="year", step=ceil(days / 365 / labels)), "%Y"
 
 
 PERCENT = alt.Axis(format="%", tickCount=5)
@@ -356,16 +380,20 @@ def _y(field: str, title: str, zero: bool, percent: bool = False, flat: bool = F
     return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=zero or flat), axis=axis)
 
 
-def _dressed(chart: Picture, title: str, subtitle: str = "") -> Picture:
-    heading = alt.Title(title, subtitle=subtitle, anchor="start", fontSize=17, offset=14)
-    return chart.properties(title=heading, background="white", padding=14).configure(font="sans-serif")
+def _heading(text: str, size: int, below: str = "") -> alt.Title:
+    return alt.Title(text, subtitle=below, anchor="start", fontSize=size, offset=12)
+
+
+def _dressed(chart: Picture, title: str, below: str = "") -> Picture:
+    chart = chart.properties(title=_heading(title, 17, below), background="white", padding=14)
+    return chart.configure_axis(titleFontWeight="normal", gridColor="#e6e9ec").configure_view(stroke=None)
 
 
 # the page ---------------------------------------------------------------------------------------------
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #22303c; background: #f4f5f7; margin: 0 }
-main { max-width: 1000px; margin: 2rem auto; padding: 1.5rem 2.5rem 2.5rem; background: white; border-radius: 8px }
+main { max-width: 1000px; margin: 2rem auto; padding: 1.5rem 2.5rem 2.5rem; background: white }
 h1 { margin: 0 0 .25rem }
 h2 { margin: 2.5rem 0 .5rem; font-size: 1.15rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.5rem; margin: 1.25rem 0 }
@@ -373,7 +401,7 @@ dt { color: #66747f }
 dd { margin: 0 }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: .85rem; width: 100% }
-th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #dde1e5 }
+th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #ddd }
 th { color: #66747f; font-weight: 600 }
 td { overflow-wrap: anywhere; min-width: 5rem }
 .day { white-space: nowrap }
@@ -458,7 +486,8 @@ def _when(day: date, clock: Clock) -> str:
 
 def _change(part: LedgerPart) -> list[str]:
     """Parameter before and after the whole drift; of shares those that change most."""
-    before, after = (part.rows[0][name] for name in ("before", "after"))
+    row: dict[str, Any] = part.rows[0]
+    before, after = row["before"], row["after"]
     if len(before) == 1:
         return [f"{before[0]:.4g} → {after[0]:.4g}"]
     names, places = _categories(part)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from ...contracts import WHOLE_ROW, Measured
+from ...contracts import WHOLE_ROW, Measured, TableContract
 from ...scenarios.drifts import DriftKind
 from . import config
+from .entities import LATENT_ATTRIBUTES
 from .repayment import DAYS_BETWEEN_PAYMENTS
 from .tables import CUSTOMERS, DEFAULT_RISK, DEVICES, INSTALLMENTS, OUTCOMES, PAYMENT_METHODS, TRANSACTIONS
 from .world import BETA, CUSTOMER_ATTRIBUTES, FACTORS
@@ -42,12 +43,18 @@ def _columns(table: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{table}.{name}" for name in names)
 
 
-def _of(*tables: object) -> tuple[str, ...]:
+def _values(*tables: TableContract) -> tuple[str, ...]:
+    """Every column but the keys and the day, which say which row it is."""
     return tuple(
-        f"{table.name}.{column}"  # type: ignore[attr-defined]
+        f"{table.name}.{column}"
         for table in tables
-        for column in table.column_names  # type: ignore[attr-defined]
+        for column in table.column_names
+        if column != "day" and column not in table.primary_key
     )
+
+
+def _rows(*tables: TableContract) -> tuple[str, ...]:
+    return tuple(f"{table.name}.{WHOLE_ROW}" for table in tables)
 
 
 FATE = (
@@ -65,8 +72,8 @@ SCREENING = _columns("transactions", "risk_score", "risk_level")
 PRICE = (
     *_columns("transactions", "amount", "installment_count", "first_payment_amount", "credit_utilization"),
     "outcomes.matured_at",
-    *_of(INSTALLMENTS),
-    f"installments.{WHOLE_ROW}",
+    "installments.amount_due",
+    *_rows(INSTALLMENTS),
     *RISK,
 )
 PRODUCT = ("transactions.product_id", *SCREENING, *PRICE)
@@ -76,15 +83,29 @@ BEHAVIOR = _columns(
     *("price_comparison_time", "time_on_site_seconds"),
 )
 BUYER = (
-    *_of(DEVICES, PAYMENT_METHODS),
     *_columns("transactions", "customer_id", "device_id", "payment_method_id", "device_is_trusted"),
     *_columns("transactions", "customer_age_bracket", "customer_tenure_days"),
     "default_risk.frailty",
     *PRODUCT,
 )
 TABLES = (CUSTOMERS, DEVICES, PAYMENT_METHODS, TRANSACTIONS, INSTALLMENTS, OUTCOMES, DEFAULT_RISK)
-EVERYTHING = (*_of(*TABLES), *(f"{table.name}.{WHOLE_ROW}" for table in TABLES))
-OF_VOLUME = _columns("daily_intensity", "drift", "spillover", "expected_count")
+EVERYTHING = (*_values(*TABLES), *_rows(*TABLES))
+NOT_OF_PRIOR = {"transactions.event_time", "transactions.delivered_at", "installments.due_at"}
+OF_PRIOR = (
+    *(n for n in _values(TRANSACTIONS, INSTALLMENTS, OUTCOMES, DEFAULT_RISK) if n not in NOT_OF_PRIOR),
+    *_rows(CUSTOMERS, DEVICES, PAYMENT_METHODS, INSTALLMENTS),
+)
+CORRELATED_ATTRIBUTES = (
+    *_columns("customers", "birth_date", *LATENT_ATTRIBUTES),
+    "payment_methods.payment_credit_limit",
+)
+OF_VOLUME = (
+    *EVERYTHING,
+    *_columns("daily_intensity", "drift", "spillover", "expected_count"),
+    # A later customer with the same key gets a later device on another day.
+    "devices.day",
+    "payment_methods.day",
+)
 
 PURCHASES = "{schema}.transactions t"
 CUSTOMERS_OF = f"{PURCHASES} JOIN {{schema}}.customers c USING (customer_id)"
@@ -143,9 +164,15 @@ def _covariates() -> Iterable[Target]:
         ("to",),
         ("transactions.economic_stress_factor", *SCREENING, *RISK),
     )
-    descendants = {"product_category": PRODUCT, "risk_scenario": (*BEHAVIOR, *PRODUCT)}
+    descendants = {
+        "product_category": PRODUCT,
+        "risk_scenario": (*BEHAVIOR, *PRODUCT),
+        "state": ("customers.state", *BUYER),
+        "device_type": (*_columns("devices", "device_type", "device_os"), *BUYER),
+        "payment_provider": ("payment_methods.payment_provider", *BUYER),
+    }
     for name, measured in OF_PURCHASES.items():
-        follows = descendants.get(name, (*_of(CUSTOMERS), *BUYER))
+        follows = descendants.get(name, (*CORRELATED_ATTRIBUTES, *BUYER))
         yield Target(name, "covariate", name, measured, SHARE_SIZES, follows)
 
 
@@ -163,7 +190,7 @@ TARGETS: Mapping[str, Target] = {
     for target in (
         *_covariates(),
         *_concepts(),
-        Target("will_default", "prior", "prior_log_odds", DEFAULTS, ("default_rate",), EVERYTHING),
+        Target("will_default", "prior", "prior_log_odds", DEFAULTS, ("default_rate",), OF_PRIOR),
         Target(
             "reporting_delay_days",
             "label_delay",
@@ -172,7 +199,7 @@ TARGETS: Mapping[str, Target] = {
             ("to", "mean_ratio"),
             LABEL,
         ),
-        Target("volume", "volume", "", None, ("mean_ratio",), (*EVERYTHING, *OF_VOLUME)),
+        Target("volume", "volume", "", None, ("mean_ratio",), OF_VOLUME),
     )
 }
 DEFAULT_TARGET: Mapping[str, str] = {
