@@ -35,6 +35,8 @@ MOST_MARKED_MOVEMENTS = 8
 WIDE, NARROW = 880, 370
 """Widths of a picture with one panel, and of a panel that has a neighbour, in pixels."""
 HEIGHT = 140
+DECIMALS = 9
+"""Of a PSI: what is smaller is rounding, and its axis would show nothing but zeros."""
 SCALE = 2
 SAME = 1e-4
 """A quantity that varies by less than this part of itself is constant."""
@@ -166,7 +168,7 @@ class _Panels:
     def _of_target(self, part: LedgerPart) -> list[Picture]:
         name, intended = part.target, self.intended[part.target]
         panels = [self._shares(part)] if len(intended[0].parameter) > 1 else self._of_number(part)
-        psi = [i.intended_psi for i in intended]
+        psi = [None if i.intended_psi is None else round(i.intended_psi, DECIMALS) for i in intended]
         if None not in psi:
             of = f"PSI of {_outcome(part) or name}"
             panels.append(self._line(psi, f"{_short(name)}: distance from the reference", of, zero=True))
@@ -210,18 +212,18 @@ class _Panels:
         rows = [_row(day, value=value) for day, value in zip(self.days, values, strict=True)]
         line = _chart(_held(rows, self.clock))
         line = line.mark_line(interpolate=self.interpolate, color=BLUE, strokeWidth=2)
-        y = _y("value", unit, zero, percent, flat=not _varies(values))
+        y = _y("value", unit, zero, percent, flat=not _varies(values), none=not any(values))
         return self._panel(line.encode(x=_x(self.clock, 5), y=y), title, legend)
 
     def _shares(self, part: LedgerPart) -> Picture:
         """Areas on top of each other, the first category at the bottom."""
         names, kept = _categories(part)
         rows = []
-        for name, places in zip(names, kept, strict=True):
-            shares = [i.intended_shares or i.parameter for i in self.intended[part.target]]
-            of_days = zip(self.days, shares, strict=True)
-            of_name = [_row(d, category=name, share=sum(s[place] for place in places)) for d, s in of_days]
-            rows += _held(of_name, self.clock)
+        shares = [i.intended_shares or i.parameter for i in self.intended[part.target]]
+        for order, (name, places) in enumerate(zip(names, kept, strict=True)):
+            of_name = [sum(of_day[place] for place in places) for of_day in shares]
+            named = zip(self.days, of_name, strict=True)
+            rows += _held([_row(day, category=name, order=order, share=s) for day, s in named], self.clock)
         color = alt.Color(
             "category:N",
             title=None,
@@ -231,7 +233,7 @@ class _Panels:
         )
         y = alt.Y("share:Q", title="share", stack="zero", scale=alt.Scale(domain=[0, 1]), axis=PERCENT)
         areas = _chart(rows).mark_area(interpolate=self.interpolate)
-        areas = areas.encode(x=_x(self.clock, 5), y=y, color=color, order="place:Q")
+        areas = areas.encode(x=_x(self.clock, 5), y=y, color=color, order="order:Q")
         return self._panel(areas, f"{_short(part.target)}: shares", legend=False)
 
     def _panel(self, chart: alt.Chart, title: str, legend: bool) -> Picture:
@@ -375,9 +377,12 @@ def _ticks(days: int, labels: int) -> tuple[alt.TimeIntervalStep, str]:
 PERCENT = alt.Axis(format="%", tickCount=5)
 
 
-def _y(field: str, title: str, zero: bool, percent: bool = False, flat: bool = False) -> alt.Y:
+def _y(
+    field: str, title: str, zero: bool, percent: bool = False, flat: bool = False, none: bool = False
+) -> alt.Y:
     axis = PERCENT if percent else alt.Axis(tickCount=5)
-    return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=zero or flat), axis=axis)
+    scale = alt.Scale(domain=[0, 1]) if none else alt.Scale(zero=zero or flat)
+    return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 
 def _heading(text: str, size: int, below: str = "") -> alt.Title:

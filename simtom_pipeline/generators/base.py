@@ -136,8 +136,10 @@ class BaseGenerator(ABC):
         """What the scenario intends for a target of `ledger_parts` on a day."""
         raise NotImplementedError(f"{type(self).__name__} has no target that drifts")
 
-    profile_from: ClassVar[str] = ""
-    """Relation of `daily_profile`, with the event table as t; `{schema}` is the quoted schema."""
+    @property
+    def profile_from(self) -> str:
+        """Relation of `daily_profile`, with the event table as t; `{schema}` is the quoted schema."""
+        return f"{{schema}}.{self.event_table} t"
 
     def profile_metrics(self) -> Sequence[ProfileMetric]:
         """What `daily_profile` says of every day; `profile_expected` has the same names."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -238,18 +238,36 @@ def _parse(
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        problems += [_problem(detail, model, prefix, document) for detail in details]
+        problems += [_problem(detail, model, prefix, document, data) for detail in details]
         return None
 
 
-def _problem(error: ErrorDetails, model: type[BaseModel], prefix: KeyPath, document: Document) -> Problem:
+def _problem(
+    error: ErrorDetails, model: type[BaseModel], prefix: KeyPath, document: Document, data: Any
+) -> Problem:
     location = tuple(part for part in error["loc"] if part != "[key]")
-    path = prefix + location
+    path = prefix + _without_kinds(location, data)
     if error["type"] == "extra_forbidden":
         return _unknown_key(document, path, _keys_at(model, location[:-1]))
     if error["type"] == "missing":
         return Problem(document.origin(path[:-1]), dotted(path), "nothing", "a value, it is required")
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        kind = error["input"].get("kind") if isinstance(error["input"], dict) else error["input"]
+        path = (*path, "kind")
+        return Problem(document.origin(path), dotted(path), describe(kind), _kinds_at(model, location))
     return Problem(document.origin(path), dotted(path), describe(error["input"]), _allowed(error))
+
+
+def _without_kinds(location: KeyPath, data: Any) -> KeyPath:
+    """The path in the file: without the kinds by which a union was told apart."""
+    path: list[str | int] = []
+    for part in location:
+        if isinstance(data, dict) and part not in data and part == data.get("kind"):
+            continue
+        path.append(part)
+        is_there = (isinstance(data, dict) and part in data) or isinstance(data, list)
+        data = data[part] if is_there else None
+    return tuple(path)
 
 
 def _allowed(error: ErrorDetails) -> str:
@@ -275,15 +293,26 @@ def _one_of(found: str, known: Mapping[str, Any] | list[str]) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: KeyPath) -> list[str]:
+    union = [model]
     for part in location:  # an index or a free key stays within the model that its container holds
-        field = model.model_fields.get(str(part))
-        model = (_model_in(field.annotation) if field else None) or model
-    return list(model.model_fields)
+        if field := model.model_fields.get(str(part)):
+            union = _models_in(field.annotation) or union
+        elif len(union) > 1:
+            union = [one for one in union if part in get_args(one.model_fields["kind"].annotation)] or union
+        model = union[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _kinds_at(model: type[BaseModel], location: KeyPath) -> str:
+    union = [model]
+    for part in location:
+        if field := union[0].model_fields.get(str(part)):
+            union = _models_in(field.annotation)
+    kinds = [kind for one in union for kind in get_args(one.model_fields["kind"].annotation)]
+    return f"one of {', '.join(kinds)}"
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) is not None:
-        return next((model for arg in get_args(annotation) if (model := _model_in(arg))), None)
-    return None
+        return [annotation]
+    return [model for arg in get_args(annotation) for model in _models_in(arg)]

@@ -41,6 +41,12 @@ ArrivalPattern = Literal["uniform", "poisson", "nhpp", "burst", "hawkes"]
 LONGEST_CLUSTER_DAYS = 31
 """Self-exciting clusters that could outlive this are refused: a day would need too many others."""
 
+TWIN_MARK = "__without_"
+ALL_DRIFTS = "drifts"
+"""What a twin without any drift is without."""
+SHORT_FORM_ID = "drift_type"
+RESERVED_IDS = (ALL_DRIFTS, SHORT_FORM_ID)
+
 RESERVED_NAMES = frozenset({"main", "temp", "system", "information_schema", "pg_catalog", "simtom"})
 
 
@@ -164,6 +170,15 @@ def _none_yet(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]
 NotYet = Annotated[tuple[dict[str, Any], ...], AfterValidator(_none_yet)]
 
 
+def _told_apart(drifts: tuple[Drift, ...]) -> tuple[Drift, ...]:
+    names = [drift.id for drift in drifts]
+    if wrong := sorted({name for name in names if names.count(name) > 1 or name in RESERVED_IDS}):
+        raise ValueError(
+            f"ids that occur once and are none of {', '.join(RESERVED_IDS)} (not so: {', '.join(wrong)})"
+        )
+    return drifts
+
+
 def _identifier(name: str) -> str:
     if name in RESERVED_NAMES or name.endswith("_truth"):
         raise ValueError(
@@ -173,7 +188,6 @@ def _identifier(name: str) -> str:
     return name
 
 
-SHORT_FORM_ID = "drift"
 SHORT_FORMS: dict[str, Schedule] = {
     "sudden": Sudden(kind="sudden", at=0.5),
     "gradual": Gradual(kind="gradual", at=0.5, width_days=30.0),
@@ -181,9 +195,6 @@ SHORT_FORMS: dict[str, Schedule] = {
     "seasonal": Seasonal(kind="seasonal", at=0.25, period_days=90.0),
 }
 """What `drift_type` stands for."""
-TWIN_MARK = "__without_"
-ALL_DRIFTS = "drifts"
-"""What a twin without any drift is without."""
 
 
 class Scenario(FrozenModel):
@@ -197,7 +208,7 @@ class Scenario(FrozenModel):
     clock: Clock
     volume: Volume
     arrivals: Arrivals = Arrivals()
-    drifts: tuple[Drift, ...] = ()
+    drifts: Annotated[tuple[Drift, ...], AfterValidator(_told_apart)] = ()
     drift_type: DriftType = "none"
     drift_strength: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.25
     noise: NotYet = ()
@@ -206,13 +217,6 @@ class Scenario(FrozenModel):
     settings: SerializeAsAny[GeneratorSettings] = Field(default=GeneratorSettings(), exclude=False)
 
     own_keys: ClassVar[frozenset[str]]
-
-    @model_validator(mode="after")
-    def _drifts_are_told_apart(self) -> Self:
-        names = [drift.id for drift in self.all_drifts]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"drifts with different ids ({', '.join(twice)} occurs more than once)")
-        return self
 
     @property
     def all_drifts(self) -> tuple[Drift, ...]:

@@ -18,11 +18,13 @@ from simtom_pipeline import landing, load_scenario, simulate_day
 from simtom_pipeline.assets import checks
 from simtom_pipeline.assets import questions as ask
 from simtom_pipeline.assets.checks import Landed
+from simtom_pipeline.assets.derived import derived_tables
 from simtom_pipeline.contracts import Column, TableContract
 from simtom_pipeline.generators.base import BaseGenerator
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import registry
 from simtom_pipeline.validation.decisions import Finding, Verdict
+from tests.unit.test_drift_checks import SEEN_TO_FAIL
 
 SMALL: Mapping[str, Any] = {
     "volume.base_daily_volume": 200,
@@ -83,6 +85,9 @@ def land(scenario: Scenario, file: Path) -> Path:
     }
     with landing.connect(file) as connection:
         landing.replace_days(connection, scenario.name, generator.contracts(), generator.views, days, tables)
+        landing.ensure_tables(connection, scenario.name, generator.landed_contracts(), generator.views)
+        measured = derived_tables(connection, scenario)
+        landing.replace_whole(connection, scenario.name, generator.landed_contracts(), (), measured)
     return file
 
 
@@ -448,7 +453,8 @@ def test_a_check_fails_on_data_that_is_wrong_in_its_way(landed: Landed, spoiled:
 
 
 def test_no_check_is_left_that_was_never_seen_to_fail(landed: Landed) -> None:
-    assert {(spoiled.check, spoiled.table) for spoiled in SPOILED} == all_checks(landed)
+    here = {(spoiled.check, spoiled.table) for spoiled in SPOILED}
+    assert here | SEEN_TO_FAIL == all_checks(landed)
 
 
 def test_no_declared_share_is_left_that_was_never_seen_to_fail(landed: Landed) -> None:

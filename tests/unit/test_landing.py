@@ -235,10 +235,10 @@ def test_a_table_without_days_is_replaced_whole(database: Connection) -> None:
 
 
 def test_replacing_constants_makes_every_table_and_touches_no_day(database: Connection) -> None:
-    landing.replace_constants(database, SCENARIO, CONTRACTS, [RED], {"colors": colors(1)})
+    landing.replace_whole(database, SCENARIO, CONTRACTS, [RED], {"colors": colors(1)})
     assert len(snapshot(database)) == 3
     land(database, [0, 1], version=1)
-    landing.replace_constants(database, SCENARIO, CONTRACTS, [RED], {"colors": colors(2)})
+    landing.replace_whole(database, SCENARIO, CONTRACTS, [RED], {"colors": colors(2)})
     assert versions(database) == {0: {1}, 1: {1}}
     assert database.execute("SELECT DISTINCT price FROM world.colors").fetchall() == [(Decimal("0.02"),)]
 

@@ -21,6 +21,15 @@ BUILT_IN = {
     "bursty": "burst",
     "self_exciting": "hawkes",
     "holiday_season": "nhpp",
+    "covariate_shift": "nhpp",
+    "concept_shift": "nhpp",
+    "prior_shift": "nhpp",
+    "gradual_drift": "nhpp",
+    "seasonal_drift": "nhpp",
+    "recession": "nhpp",
+    "fraud_wave": "nhpp",
+    "credit_tightening": "nhpp",
+    "slow_labels": "nhpp",
 }
 
 

@@ -83,7 +83,6 @@ class BnplGenerator(BaseGenerator):
         MONITORING_TARGET,
     )
     event_table = TRANSACTIONS.name
-    profile_from = PROFILE_FROM
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
@@ -148,6 +147,11 @@ class BnplGenerator(BaseGenerator):
     def intended(self, part: LedgerPart, day: date) -> Intended:
         """What the scenario intends for a target of `ledger_parts` on a day."""
         return self._expected.intended(part, day, self.arrivals.expected_count(day))
+
+    @property
+    def profile_from(self) -> str:
+        """Purchases with everything that they point to, and their outcome."""
+        return PROFILE_FROM
 
     def profile_metrics(self) -> Sequence[ProfileMetric]:
         """Counts, shares, quantiles and rates of the purchases of a day."""

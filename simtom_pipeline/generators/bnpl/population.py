@@ -60,7 +60,7 @@ class Population:
         self._earlier = earlier
         self._newcomers = newcomers
         self._lock = Lock()
-        self._forget()
+        self._first: date | None = None
 
     def _forget(self) -> None:
         self._first = self._next = self._start
@@ -72,7 +72,7 @@ class Population:
     def before(self, day: date) -> Living:
         """Customers who signed up before `day`, departed ones weighing 0."""
         with self._lock:
-            if day < self._first:
+            if self._first is None or day < self._first:
                 self._forget()
             while self._next < day:
                 self._append(self._newcomers(self._next, bool(self._weight(self._next).any())))

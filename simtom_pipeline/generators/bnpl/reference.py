@@ -5,7 +5,7 @@ law of repeat buyers. It depends neither on dates nor on partitions nor on volum
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -102,7 +102,10 @@ class Reference:
 
 def reference(settings: config.BnplSettings, seed: int) -> Reference:
     """The reference population of a scenario; the same in every process."""
-    return _drawn(settings.model_dump_json(), seed)
+    # Of the section credit only the frailty decides who buys what; worlds that differ in the rest share it.
+    credit = config.Credit(frailty=settings.credit.frailty)
+    drawn = _drawn(settings.model_copy(update={"credit": credit}).model_dump_json(), seed)
+    return replace(drawn, settings=settings)
 
 
 def default_law(settings: config.BnplSettings, seed: int) -> DefaultLaw:
@@ -152,8 +155,9 @@ def _drawn(settings_json: str, seed: int) -> Reference:
 
 @lru_cache(maxsize=32)
 def _solved(settings_json: str, seed: int) -> DefaultLaw:
-    population = _drawn(settings_json, seed)
-    settings, credit, frailty = population.settings, population.settings.credit, population.frailty
+    settings = config.BnplSettings.model_validate_json(settings_json)
+    population = reference(settings, seed)
+    credit, frailty = settings.credit, population.frailty
     beta = World.of(settings).beta
     calm = population.signals(stress=0.0)
     xbeta = weighted(beta, calm)
