@@ -28,7 +28,7 @@ from rich.table import Table
 
 from .home import default_database, simtom_home
 from .scenarios.base import valid_name
-from .scenarios.models import Scenario
+from .scenarios.models import TWIN_MARK, Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
 from .scenarios.yaml_reader import read_value
 from .simulation import load_all, load_scenario, make_generator, registry
@@ -386,7 +386,10 @@ def _summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
     out.print(f"\nThe data is in {file}. Try in DuckDB:\n", highlight=False, markup=False, soft_wrap=True)
     for query in report.queries:
         out.print(query, highlight=False, markup=False, soft_wrap=True)
-    if not report.known_to_dagster:
+    if TWIN_MARK in scenario.name:
+        original = scenario.name.split(TWIN_MARK)[0]
+        out.print(f"\nThe checks of {original} in Dagster compare it with this twin.", highlight=False)
+    elif not report.known_to_dagster:
         out.print(
             f"\nTo see {scenario.name} in Dagster, put its file into {simtom_home() / 'scenarios'}.",
             highlight=False, markup=False, soft_wrap=True,

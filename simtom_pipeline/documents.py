@@ -1,18 +1,20 @@
-"""Documents made from declarations: the JSON schema of scenarios and the data dictionary.
+"""Documents made from declarations: the JSON schema of scenarios, the data dictionary, pictures of drifts.
 
-`python -m simtom_pipeline.documents` writes them; a test fails when they are not current.
+`python -m simtom_pipeline.documents` writes them; a test fails when schema or dictionary are not current.
 """
 
 import json
 from pathlib import Path
 
 from .contracts import TableContract, ViewContract
+from .pictures import charts, svg
 from .scenarios.schema import json_schema
-from .simulation import registry
+from .simulation import load_scenario, registry
 
 PACKAGE = Path(__file__).parent
 SCHEMA_FILE = PACKAGE / "scenarios" / "scenario.schema.json"
 DICTIONARY_FILE = PACKAGE.parent / "docs" / "tables.md"
+SCENARIO_PAGES = PACKAGE.parent / "docs" / "scenarios"
 BUILT_IN_GENERATOR = "bnpl"
 
 
@@ -63,6 +65,16 @@ def _columns(contract: TableContract | ViewContract) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write_pictures() -> None:
+    """A picture of every drift of the scenarios that have a page."""
+    for page in sorted(SCENARIO_PAGES.glob("*.md")):
+        for key, chart in charts(load_scenario(page.stem)).items():
+            if key.startswith("drift_"):
+                target = SCENARIO_PAGES / f"{page.stem}_{key.removeprefix('drift_')}.svg"
+                target.write_text(svg(chart))
+
+
 if __name__ == "__main__":
     SCHEMA_FILE.write_text(schema_text())
     DICTIONARY_FILE.write_text(dictionary_text())
+    write_pictures()

@@ -62,6 +62,16 @@ def png(chart: Picture) -> bytes:
     return vl_convert.vegalite_to_png(chart.to_dict(), scale=SCALE)
 
 
+def svg(chart: Picture) -> str:
+    """The picture as an SVG document."""
+    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+
+
+def data_uri(chart: Picture) -> str:
+    """The picture as an SVG in a data URI: an address that holds what it points to."""
+    return f"data:image/svg+xml;base64,{b64encode(svg(chart).encode()).decode()}"
+
+
 def write_preview(scenario: Scenario, folder: Path) -> list[Path]:
     """Write `<name>.html`, which needs no other file, and a `<name>_<key>.png` for each chart.
 
@@ -505,5 +515,4 @@ def _change(part: LedgerPart) -> list[str]:
 
 def _image(key: str, chart: Picture) -> str:
     """An SVG in an image of its own: names inside one picture cannot meet those of another."""
-    drawing = b64encode(vl_convert.vegalite_to_svg(chart.to_dict()).encode()).decode()
-    return f'<img alt="{escape(key)}" src="data:image/svg+xml;base64,{drawing}">\n'
+    return f'<img alt="{escape(key)}" src="{data_uri(chart)}">\n'

@@ -19,7 +19,7 @@ from ..simulation import make_generator, registry
 from .checks import build_checks
 from .derived import derived_tables
 from .history import Connect, RowsPerDay, land_history
-from .metadata import parents_first, spec
+from .metadata import parents_first, pictures, spec
 from .partitions import asset_key, daily_partitions
 from .schedule import history_job, missing_days_schedule
 
@@ -209,10 +209,11 @@ def _derived(
             landing.ensure_tables(connection, scenario.name, contracts, generator.views)
             tables = derived_tables(connection, scenario)
             landing.replace_whole(connection, scenario.name, contracts, generator.views, tables)
+        drawn = pictures(scenario)
         for contract in DERIVED:
             yield dg.MaterializeResult(
                 asset_key(scenario, contract),
-                metadata={"dagster/row_count": tables[contract.name].num_rows},
+                metadata={"dagster/row_count": tables[contract.name].num_rows, **drawn[contract.name]},
             )
 
     return derived

@@ -8,6 +8,7 @@ import dagster as dg
 
 from .. import landing
 from ..contracts import Column, TableContract, ViewContract
+from ..generators.ledger import DAILY_PROFILE, DERIVED, DRIFT_LEDGER_DAILY
 from ..scenarios.models import Scenario
 from .partitions import asset_key
 
@@ -66,6 +67,17 @@ def parents_first(contracts: Iterable[TableContract]) -> list[TableContract]:
     by_name = {contract.name: contract for contract in contracts}
     parents = {name: [key.parent for key in c.foreign_keys] for name, c in by_name.items()}
     return [by_name[name] for name in TopologicalSorter(parents).static_order() if name in by_name]
+
+
+def pictures(scenario: Scenario) -> dict[str, dict[str, dg.MarkdownMetadataValue]]:
+    """What `simtom preview` draws, by the table that measures it: drifts, or volume and hours."""
+    from ..pictures import charts, data_uri  # altair takes half a second: only where something is drawn
+
+    drawn: dict[str, dict[str, dg.MarkdownMetadataValue]] = {contract.name: {} for contract in DERIVED}
+    for key, chart in charts(scenario).items():
+        table = DRIFT_LEDGER_DAILY if key.startswith("drift_") else DAILY_PROFILE
+        drawn[table.name][key] = dg.MetadataValue.md(f"![{key}]({data_uri(chart)})")
+    return drawn
 
 
 def _kind(contract: TableContract | ViewContract) -> str:
