@@ -167,7 +167,8 @@ def _merge_mappings(
             result[key] = _merge_mappings(below or {}, value, here, merged, child)
             merged.origins[here] = child.origins[here]
             continue
-        merged.origins = {p: o for p, o in merged.origins.items() if p[: len(here)] != here}
+        if key in old:
+            merged.origins = {p: o for p, o in merged.origins.items() if p[: len(here)] != here}
         result.pop(key, None)
         if value is not None:
             result[key] = value

@@ -7,7 +7,9 @@ error; a date stays text until a model asks for a date.
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,12 @@ def read_text(text: str, source: str) -> Document:
     ------
     ScenarioError : the text is not a mapping in the subset above.
     """
+    return deepcopy(_parsed(text, source))
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str, source: str) -> Document:
+    """Every scenario of a library extends one of a few: each text is parsed once."""
     _refuse_dangerous(text, source)
     node = yaml.compose(text, _CoreLoader)
     if node is None:

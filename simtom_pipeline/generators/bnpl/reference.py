@@ -104,7 +104,7 @@ def reference(settings: config.BnplSettings, seed: int) -> Reference:
     """The reference population of a scenario; the same in every process."""
     # Of the section credit only the frailty decides who buys what; worlds that differ in the rest share it.
     credit = config.Credit(frailty=settings.credit.frailty)
-    drawn = _drawn(settings.model_copy(update={"credit": credit}).model_dump_json(), seed)
+    drawn = _drawn(_without_stress(settings, credit).model_dump_json(), seed)
     return replace(drawn, settings=settings)
 
 
@@ -115,7 +115,13 @@ def default_law(settings: config.BnplSettings, seed: int) -> DefaultLaw:
     ------
     UnreachableAucError : the coefficients and the frailty cannot give the stated Bayes AUC.
     """
-    return _solved(settings.model_dump_json(), seed)
+    credit = settings.credit.model_copy(update={"reporting_delay_days": 0.0})
+    return _solved(_without_stress(settings, credit).model_dump_json(), seed)
+
+
+def _without_stress(settings: config.BnplSettings, credit: config.Credit) -> config.BnplSettings:
+    """The settings with another section credit, and nothing said of what stress would bring."""
+    return settings.model_copy(update={"credit": credit, "under_stress": config.UnderStress()})
 
 
 @lru_cache(maxsize=4)
