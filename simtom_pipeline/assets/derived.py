@@ -13,16 +13,27 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from .. import landing
 from ..contracts import TableContract
 from ..generators.base import BaseGenerator
 from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY, LedgerPart
 from ..scenarios.models import Scenario
-from ..simulation import make_generator
+from ..simulation import make_generator, registry
 from ..validation.drift import Bins, Size, Yardstick
 from ..validation.outcomes import auc
 from . import questions as ask
 
 Rows = list[dict[str, Any]]
+
+
+def land_derived(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> dict[str, pa.Table]:
+    """Measure what has landed and replace the derived tables by it, in one transaction."""
+    generator = registry().generator(scenario.generator)
+    contracts = generator.landed_contracts()
+    landing.ensure_tables(connection, scenario.name, contracts, generator.views)
+    tables = derived_tables(connection, scenario)
+    landing.replace_whole(connection, scenario.name, contracts, generator.views, tables)
+    return tables
 
 
 def derived_tables(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> dict[str, pa.Table]:

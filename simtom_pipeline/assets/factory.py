@@ -17,7 +17,7 @@ from ..generators.ledger import DERIVED
 from ..scenarios.models import Scenario
 from ..simulation import make_generator, registry
 from .checks import build_checks
-from .derived import derived_tables
+from .derived import land_derived
 from .history import Connect, RowsPerDay, land_history
 from .metadata import parents_first, pictures, spec
 from .partitions import asset_key, daily_partitions
@@ -205,10 +205,7 @@ def _derived(
     )
     def derived(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with opened(database) as connection:
-            contracts = generator.landed_contracts()
-            landing.ensure_tables(connection, scenario.name, contracts, generator.views)
-            tables = derived_tables(connection, scenario)
-            landing.replace_whole(connection, scenario.name, contracts, generator.views, tables)
+            tables = land_derived(connection, scenario)
         drawn = pictures(scenario)
         for contract in DERIVED:
             yield dg.MaterializeResult(

@@ -18,7 +18,7 @@ from simtom_pipeline import landing, load_scenario, simulate_day
 from simtom_pipeline.assets import checks
 from simtom_pipeline.assets import questions as ask
 from simtom_pipeline.assets.checks import Landed
-from simtom_pipeline.assets.derived import derived_tables
+from simtom_pipeline.assets.derived import land_derived
 from simtom_pipeline.contracts import Column, TableContract
 from simtom_pipeline.generators.base import BaseGenerator
 from simtom_pipeline.scenarios.models import Scenario
@@ -85,9 +85,7 @@ def land(scenario: Scenario, file: Path) -> Path:
     }
     with landing.connect(file) as connection:
         landing.replace_days(connection, scenario.name, generator.contracts(), generator.views, days, tables)
-        landing.ensure_tables(connection, scenario.name, generator.landed_contracts(), generator.views)
-        measured = derived_tables(connection, scenario)
-        landing.replace_whole(connection, scenario.name, generator.landed_contracts(), (), measured)
+        land_derived(connection, scenario)
     return file
 
 

@@ -13,7 +13,7 @@ import pytest
 from simtom_pipeline import landing, load_scenario
 from simtom_pipeline.assets import checks
 from simtom_pipeline.assets.checks import Landed
-from simtom_pipeline.assets.derived import derived_tables
+from simtom_pipeline.assets.derived import land_derived
 from simtom_pipeline.assets.history import land_history
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import registry
@@ -43,10 +43,7 @@ def land(scenario: Scenario, file: Path) -> None:
     generator = registry().generator("bnpl")
     land_history(scenario, generator, scenario.clock.days(), lambda: landing.connect(file), lambda days: None)
     with landing.connect(file) as connection:
-        contracts = generator.landed_contracts()
-        landing.ensure_tables(connection, scenario.name, contracts, generator.views)
-        tables = derived_tables(connection, scenario)
-        landing.replace_whole(connection, scenario.name, contracts, generator.views, tables)
+        land_derived(connection, scenario)
 
 
 @pytest.fixture(scope="module")
