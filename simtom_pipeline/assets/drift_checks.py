@@ -147,8 +147,7 @@ def _judged(ledger: Ledger, part: LedgerPart, entry: ask.LedgerEntry) -> Judged:
 
 
 def _by_logic(what: str, violations: int) -> tuple[dict[str, Any], Verdict]:
-    row = {"statement": what, "days": "", "realised": float(violations), "intended": 0.0}
-    return row, Verdict.FAILED if violations else Verdict.PASSED
+    return _row(what, "", 0, violations, 0), Verdict.FAILED if violations else Verdict.PASSED
 
 
 def _course_violations(entry: ask.LedgerEntry, rows: Rows) -> int:
@@ -196,33 +195,30 @@ def _sizes(ledger: Ledger, part: LedgerPart, entry: ask.LedgerEntry, landed: Row
     )
     for block in blocks(count, weight, ROWS_OF_A_BLOCK, MOST_BLOCKS):
         some = np.concatenate([of_day[landed[n]["day"]] for n in block])
-        about = _about(landed, block, len(some))
         if yardstick.bins.count:
             shares = mean_of_blocks([landed[n]["intended_shares"] for n in block], count[block])
             target = psi(shares, np.array(entry.reference_shares))
             estimate = estimate_psi(yardstick.bins.counts(some), yardstick.reference, window or np.inf)
             tolerance = max(PSI_TOLERANCE * target, SMALL_PSI_TOLERANCE)
             verdict = magnitude(estimate.interval(0.90), estimate.interval(0.999), target, tolerance)
-            yield {"statement": "PSI", **about, "realised": estimate.value, "intended": target}, verdict
+            yield _row("PSI", _about(landed, block), len(some), estimate.value, target), verdict
         else:
             (target,) = mean_of_blocks([[landed[n]["intended_mean"]] for n in block], count[block])
             error = float(some.std() / len(some) ** 0.5)
             inner, outer = (normal_interval(float(some.mean()), error, c) for c in (0.90, 0.999))
             tolerance = ledger.scenario.checks.rate_tolerance * abs(float(target)) + SAME
             verdict = magnitude(inner, outer, float(target), tolerance)
-            yield (
-                {
-                    "statement": "mean",
-                    **about,
-                    "realised": float(some.mean()),
-                    "intended": float(target),
-                },
-                verdict,
-            )
+            yield _row("mean", _about(landed, block), len(some), some.mean(), target), verdict
 
 
-def _about(landed: Rows, block: np.ndarray, rows: int) -> dict[str, Any]:
-    return {"days": f"{landed[block[0]]['day']} to {landed[block[-1]]['day']}", "n": rows}
+def _about(landed: Rows, block: np.ndarray) -> str:
+    return f"{landed[block[0]]['day']} to {landed[block[-1]]['day']}"
+
+
+def _row(statement: str, days: str, n: int, realised: float, intended: float) -> dict[str, Any]:
+    """One statement; every one has the same fields, which Dagster's tables demand."""
+    figures = {"realised": float(realised), "intended": float(intended)}
+    return {"statement": statement, "days": days, "n": n, **figures}
 
 
 def _rates(ledger: Ledger, part: LedgerPart) -> Judged:
@@ -242,16 +238,7 @@ def _rates(ledger: Ledger, part: LedgerPart) -> Judged:
         verdict = magnitude(inner, outer, target, ledger.scenario.checks.rate_tolerance * target)
         if verdict is Verdict.FAILED and not stationary:
             verdict = Verdict.INCONCLUSIVE
-        about = _about(landed, block, len(outcome))
-        yield (
-            {
-                "statement": "default rate",
-                **about,
-                "realised": float(outcome.mean()),
-                "intended": target,
-            },
-            verdict,
-        )
+        yield _row("default rate", _about(landed, block), len(outcome), outcome.mean(), target), verdict
     settled = np.flatnonzero(weight >= SETTLED)
     areas = np.array([row["expected_bayes_auc"] for row in landed])[settled]
     if len(settled) == 0 or np.ptp(areas) > SAME or part.rows[0]["schedule"] == "seasonal":
@@ -265,8 +252,7 @@ def _rates(ledger: Ledger, part: LedgerPart) -> Judged:
     verdict = magnitude(inner, outer, float(areas[0]), ledger.scenario.checks.auc_tolerance)
     if verdict is Verdict.FAILED and not stationary:
         verdict = Verdict.INCONCLUSIVE
-    about = _about(landed, settled, int(chosen.sum()))
-    yield {"statement": "Bayes AUC", **about, "realised": estimate, "intended": float(areas[0])}, verdict
+    yield _row("Bayes AUC", _about(landed, settled), int(chosen.sum()), estimate, areas[0]), verdict
 
 
 def twins(ledger: Ledger, contract: TableContract) -> Finding:

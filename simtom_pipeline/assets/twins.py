@@ -79,7 +79,7 @@ def common_days(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> 
     """How many days have landed of both scenarios, the first and the last; None if there are none."""
     tables = [quoted(f"{name}_truth", "daily_intensity") for name in (one, other)]
     rows = connection.execute(
-        f"SELECT count(*), min(day), max(day) FROM {tables[0]} JOIN {tables[1]} USING (day)"
+        f"SELECT count(*), min(day), max(day) FROM {tables[0]} a JOIN {tables[1]} b USING (day)"
     ).fetchall()
     return rows[0] if rows[0][0] else None
 
