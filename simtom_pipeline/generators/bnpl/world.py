@@ -136,4 +136,6 @@ def moved(
         weight = weights[drift_id]
         if np.any(weight):
             world = move.apply(world, settings, weight)
-    return world
+    # What several drifts add up to stays what it can be.
+    stress, delay = np.clip(world.stress, 0.0, 1.0), np.maximum(world.reporting_delay_days, 0.0)
+    return replace(world, stress=stress, reporting_delay_days=delay)
