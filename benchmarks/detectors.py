@@ -103,13 +103,10 @@ python benchmarks/detectors.py
 ```
 
 Every scenario is simulated over 2024-01-01 to 2024-12-31 with a base volume of 1,000 purchases a day,
-whatever its own clock and volume:
-the drift scenarios with the seeds {drift_seeds}, the baseline, in which nothing drifts, with the seeds
-{null_seeds}. January 1 to February 25 (8 weeks) is the reference; the 44 weeks from February 26 to December
-29
+whatever its own clock and volume: the drift scenarios with the seeds {drift_seeds}, the baseline, in which nothing drifts, with the seeds
+{null_seeds}. January 1 to February 25 (8 weeks) is the reference; the 44 weeks from February 26 to December 29
 are watched. The onset is that of the drift ledger. Before onset every purchase must be the baseline's with
-the
-same seed: it was in {same} runs.
+the same seed: it was in {same} runs.
 
 An alarm counts as a detection from onset until 28 days after the movement is complete:
 
@@ -126,18 +123,15 @@ onset was within the week.
 
 ## With labels
 
-The model is a logistic regression trained once on the reference weeks, and left alone. A purchase paid in
-four
-is labelled 132 days after it, or later if reports are slow; only such purchases are watched here. A cell
-has two
+The model is a logistic regression trained once on the reference weeks, and left alone. A purchase paid in four
+is labelled 132 days after it, or later if reports are slow; only such purchases are watched here. A cell has two
 delays: had labels been known at once, and as they are known in life.
 
 {labelled}
 
 ## False alarms
 
-Each weekly test has a nominal rate of 5 % of years with any alarm. The drift runs share their seeds, and so
-their
+Each weekly test has a nominal rate of 5 % of years with any alarm. The drift runs share their seeds, and so their
 days before onset, with null years; their columns are no second sample.
 
 {false_alarms}
@@ -148,8 +142,7 @@ What the weekly KS and chi-squared tests point at in the null years:
 
 ## What the tests point at
 
-Features that the weekly KS and chi-squared tests of all purchases reject with every seed, first those
-rejected
+Features that the weekly KS and chi-squared tests of all purchases reject with every seed, first those rejected
 first. A later movement lists only what no earlier one lists.
 
 {causes}
@@ -170,6 +163,8 @@ it would give the recession away. Streams start with the watched weeks.
   nominal rate. The first purchases are of different customers; the tests on them show the difference.
 - Holidays bring many new customers within days. The mix of old and new ones (tenure, trusted devices) moves
   with the volume in the baseline too, although no drift is declared.
+- `risk_score` has few distinct values, and stress moves all of them a little at once: a KS test sees that at
+  once (`recession`), a PSI over deciles only when they cross an edge.
 - Label-free monitors are fast because they need no outcome; those of the outcome wait for the labels.
 """
 
