@@ -162,8 +162,11 @@ def preview(
         loaded = load_scenario(scenario, _overrides(overrides or []))
     from .pictures import write_preview
 
-    with unusable_files():
-        written = write_preview(loaded, (folder or simtom_home() / "previews").expanduser().resolve())
+    target = (folder or simtom_home() / "previews").expanduser().resolve()
+    try:
+        written = write_preview(loaded, target)
+    except OSError as error:
+        fail(f"{error.filename or target}: {error.strerror or error}. Name another folder with --folder.")
     for path in written:
         out.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
@@ -222,8 +225,7 @@ def print_differences(one: str, other: str, file: Path) -> None:
     from .landing import LandingError
 
     try:
-        with user_mistakes():
-            comparison = compare(file, one, other)
+        comparison = compare(file, one, other)
     except LandingError as error:
         fail(str(error))
     if comparison is None:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from .contracts import TableContract, ViewContract
+from .generators.ledger import DERIVED
 from .pictures import charts, svg
 from .scenarios.schema import json_schema
 from .simulation import load_scenario, registry
@@ -44,7 +45,9 @@ def _table(contract: TableContract) -> str:
         facts.append(f"Points to: {keys}.")
     if contract.dated_by:
         facts.append(f"Dated by `{contract.dated_by}`.")
-    if not contract.daily:
+    if contract in DERIVED:
+        facts.append("Measured on what has landed, and written anew as a whole.")
+    elif not contract.daily:
         facts.append("The same for every day.")
     return f"## `{schema}.{contract.name}`\n\n{' '.join(facts)}\n\n{_columns(contract)}"
 

@@ -11,9 +11,8 @@ from ..contracts import WHOLE_ROW, TableContract
 from ..generators.base import BaseGenerator
 from ..generators.ledger import DRIFT_LEDGER, LedgerPart
 from ..landing import LandingError, connect, quoted, schema_of, table_name
-from ..scenarios.models import TWIN_MARK, Scenario
-from ..scenarios.problems import Origin, Problem, ScenarioError
-from ..simulation import load_scenario, registry
+from ..scenarios.models import TWIN_MARK
+from ..simulation import registry
 
 
 @dataclass(frozen=True)
@@ -41,29 +40,28 @@ def compare(file: Path, one: str, other: str) -> Comparison | None:
 
     Raises
     ------
-    ScenarioError : a name is none of a scenario, or of a twin of one; or the generators differ.
-    LandingError : the file cannot be opened, or one of them has not landed in it.
+    LandingError : the file cannot be opened, or does not hold both of them, made by one generator.
     """
-    generators = {name: registry().generator(_declared(name).generator) for name in (one, other)}
-    if generators[one] is not generators[other]:
-        raise ScenarioError(
-            [Problem(Origin("diff"), "", f"{one} and {other}", "two scenarios of the same generator")]
-        )
-    contracts = compared(generators[one])
     if not file.exists():
         raise LandingError(f"{file} does not exist: land a scenario first, with simtom run.")
     with connect(file, read_only=True) as connection:
-        for name in (one, other):
-            if not _has_landed(connection, name, contracts):
-                raise LandingError(
-                    f"{file} does not hold {name}: land it first, with simtom run or simtom twin."
-                )
+        contracts = _common_contracts(connection, file, one, other)
         common = common_days(connection, one, other)
         return common and Comparison(common[0], differences(connection, one, other, contracts))
 
 
-def _declared(name: str) -> Scenario:
-    return load_scenario(name.split(TWIN_MARK)[0])
+def _common_contracts(
+    connection: duckdb.DuckDBPyConnection, file: Path, one: str, other: str
+) -> list[TableContract]:
+    """Contracts of the generator whose tables both scenarios have."""
+    by_generator = [compared(generator) for generator in registry().generators.values()]
+    for name in (one, other):
+        if not any(_has_landed(connection, name, contracts) for contracts in by_generator):
+            raise LandingError(f"{file} does not hold {name}: land it first, with simtom run or simtom twin.")
+    for contracts in by_generator:
+        if all(_has_landed(connection, name, contracts) for name in (one, other)):
+            return contracts
+    raise LandingError(f"{one} and {other} are of different generators: they have no tables in common.")
 
 
 def _has_landed(

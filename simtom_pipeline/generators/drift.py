@@ -110,7 +110,7 @@ class Course:
 
     def _half_cycles(self, start: date, period: float) -> Iterable[Phase]:
         half = 0
-        while half == 0 or start + timedelta(round(half * period / 2)) <= self.clock.end:
+        while half == 0 or start + timedelta(round(half * period / 2)) < self.clock.end:
             turn, next_turn = (start + timedelta(round(k * period / 2)) for k in (half, half + 1))
             yield Phase(turn + timedelta(1), next_turn, float(half % 2 == 0))
             half += 1

@@ -86,7 +86,7 @@ class Seasonal(FrozenModel):
 
     kind: Literal["seasonal"]
     at: Position
-    period_days: Days
+    period_days: Annotated[Days, Field(ge=2)]
 
 
 class Pulse(FrozenModel):

@@ -124,9 +124,9 @@ def resolve(scenario: Scenario) -> tuple[list[Resolved], list[Refusal]]:
         else:
             resolved.append(Resolved(drift, course, parts))
         if not course.in_order:
-            refused.append(
-                Refusal(("drifts", number, "schedule"), "a `to` before `from`", "`from` before `to`")
-            )
+            ends = (course.position(at) for at in (drift.schedule.from_, drift.schedule.to))  # type: ignore[union-attr]
+            found = " to ".join(map(str, ends))
+            refused.append(Refusal(("drifts", number, "schedule"), found, "a `to` after `from`"))
     return resolved, refused
 
 
