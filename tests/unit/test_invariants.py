@@ -47,7 +47,7 @@ def test_i1_a_day_alone_is_the_day_in_a_range(pattern: str) -> None:
         assert same(in_range[day], alone(scenario, day)), day
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(0, 40, 4)), pattern=st.sampled_from(PATTERNS))
 def test_i1_order_does_not_matter(order: list[int], pattern: str) -> None:
     scenario = small(pattern)

@@ -231,7 +231,7 @@ ANY_CREDIT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(overrides=ANY_CREDIT)
 def test_installments_and_outcomes_agree_whatever_the_credit(overrides: dict[str, Any]) -> None:
     """The claims that Dagster checks, in plain SQL, over scenarios that nobody would think of."""
