@@ -4,7 +4,7 @@ What a target's name means, and which effects it can have, is told by the genera
 """
 
 from datetime import date
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
 
@@ -44,14 +44,17 @@ Position = Annotated[
 Days = Annotated[float, Field(gt=0, le=36_525, allow_inf_nan=False)]
 
 
-M = TypeVar("M")
+class _FromTo(FrozenModel):
+    """Ends of one kind are in order; a day and a fraction are compared once the clock is known."""
 
+    from_: Annotated[Position, Field(alias="from")]
+    to: Position
 
-def _ordered(schedule: M, first: date | float, last: date | float) -> M:
-    """Ends of one kind in order; a day and a fraction are compared once the clock is known."""
-    if type(first) is type(last) and last < first:  # type: ignore[operator]
-        raise ValueError(f"a `to` that is not before `from` ({last} is before {first})")
-    return schedule
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if type(self.from_) is type(self.to) and self.to < self.from_:  # type: ignore[operator]
+            raise ValueError(f"a `to` that is not before `from` ({self.to} is before {self.from_})")
+        return self
 
 
 class Sudden(FrozenModel):
@@ -69,16 +72,10 @@ class Gradual(FrozenModel):
     width_days: Days
 
 
-class Linear(FrozenModel):
+class Linear(_FromTo):
     """0 until `from`, 1 from `to` on, in proportion to the days between."""
 
     kind: Literal["linear"]
-    from_: Annotated[Position, Field(alias="from")]
-    to: Position
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        return _ordered(self, self.from_, self.to)
 
 
 class Seasonal(FrozenModel):
@@ -89,16 +86,10 @@ class Seasonal(FrozenModel):
     period_days: Annotated[Days, Field(ge=2)]
 
 
-class Pulse(FrozenModel):
+class Pulse(_FromTo):
     """1 from `from` to `to`, both included, and 0 outside."""
 
     kind: Literal["pulse"]
-    from_: Annotated[Position, Field(alias="from")]
-    to: Position
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        return _ordered(self, self.from_, self.to)
 
 
 Schedule = Annotated[Sudden | Gradual | Linear | Seasonal | Pulse, Field(discriminator="kind")]

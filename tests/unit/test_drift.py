@@ -1,5 +1,6 @@
 """Drift is what its schedule and its effect say: in time, in place, in size, and in nothing else."""
 
+import json
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,7 +34,7 @@ NEVER_WRONG = 1e-6
 
 def course(**schedule: Any) -> Course:
     entry = {"id": "d", "kind": "volume", "schedule": schedule, "effect": {"mean_ratio": 2.0}}
-    return Course(Drift.model_validate_json(__import__("json").dumps(entry, default=str)).schedule, YEAR)
+    return Course(Drift.model_validate_json(json.dumps(entry, default=str)).schedule, YEAR)
 
 
 def drift(kind: str, target: str | None, effect: Mapping[str, Any], schedule: Any = SUDDEN) -> dict[str, Any]:
