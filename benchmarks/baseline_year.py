@@ -159,12 +159,14 @@ def landing() -> None:
         both, both_cpu = time.monotonic() - began, time.process_time() - cpu
         simulated = [simulate_day(scenario, day) for day in days]
         tables = {
-            c.name: pa.concat_tables([s[c.name] for s in simulated]) for c in generator.contracts() if c.daily
+            c.name: pa.concat_tables([s[c.name] for s in simulated])
+            for c in generator.contracts(scenario)
+            if c.daily
         }
         with duckdb.connect(str(Path(folder) / "alone.duckdb")) as connection:
             connection.execute("CREATE SCHEMA baseline; CREATE SCHEMA baseline_truth")
             began, cpu = time.monotonic(), time.process_time()
-            for contract in generator.contracts():
+            for contract in generator.contracts(scenario):
                 if contract.daily:
                     connection.execute(create_table("baseline", contract)[0])
                     loaded = tables[contract.name]  # noqa: F841

@@ -28,7 +28,7 @@ from rich.table import Table
 
 from .home import default_database, simtom_home
 from .scenarios.base import valid_name
-from .scenarios.models import TWIN_MARK, Scenario
+from .scenarios.models import ALL_DRIFTS, ALL_FAULTS, TWIN_MARK, Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
 from .scenarios.yaml_reader import read_value
 from .simulation import load_all, load_scenario, make_generator, registry
@@ -191,14 +191,18 @@ def run(
 def twin(
     scenario: ScenarioArgument,
     without: Annotated[
-        str | None, typer.Option(metavar="ID", help="The drift to leave out; default: every drift.")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="A drift or fault, or all: drifts, faults.",
+        ),
     ] = None,
     first: First = None,
     last: Last = None,
     database: Database = None,
     overrides: Overrides = None,
 ) -> None:
-    """Land the same world without a drift as NAME__without_ID, and say how the two differ."""
+    """Land the same world without a drift or fault as NAME__without_ID, and say how the two differ."""
     with user_mistakes():
         loaded = load_scenario(scenario, _overrides(overrides or []))
         counterfactual = _twin(loaded, without)
@@ -244,13 +248,13 @@ def print_differences(one: str, other: str, file: Path) -> None:
 
 
 def _twin(scenario: Scenario, without: str | None) -> Scenario:
-    names = [drift.id for drift in scenario.all_drifts]
-    if not names or (without is not None and without not in names):
-        found = f"no drift {without!r} in {scenario.name}" if without else f"no drift in {scenario.name}"
+    wanted = without or (ALL_DRIFTS if ALL_DRIFTS in scenario.causes else ALL_FAULTS)
+    if wanted not in scenario.causes:
+        found = f"no {repr(without) if without else 'drift or fault'} in {scenario.name}"
         raise ScenarioError(
-            [Problem(Origin("--without"), "", found, ", ".join(names) or "a scenario with one")]
+            [Problem(Origin("--without"), "", found, ", ".join(scenario.causes) or "a scenario with one")]
         )
-    counterfactual = scenario.without_drift(without)
+    counterfactual = scenario.without(wanted)
     if not valid_name(counterfactual.name):
         raise ScenarioError(
             [

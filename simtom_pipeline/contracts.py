@@ -48,6 +48,34 @@ class ColumnType:
             return pa.array(values.astype(np.int32, copy=False)).view(self.arrow)
         return pa.array(values, self.arrow)
 
+    def numbers(self, array: pa.Array) -> np.ndarray:
+        """The NumPy representation of a number, a moment or an amount, shape (n,); any number for NULL."""
+        if pa.types.is_decimal(self.arrow):
+            return _cents_from_decimal(array)
+        if pa.types.is_timestamp(self.arrow):
+            array = array.view(pa.int64())
+        return np.asarray(array.fill_null(0).to_numpy(zero_copy_only=False))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are words: free text or an ENUM."""
+        return bool(self.values) or pa.types.is_string(self.arrow)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return pa.types.is_integer(self.arrow)
+
+    @property
+    def is_money(self) -> bool:
+        """Whether its values are amounts, in whole cents."""
+        return pa.types.is_decimal(self.arrow)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether one can calculate with its values."""
+        return self.is_whole or self.is_money or pa.types.is_floating(self.arrow)
+
 
 def _decimal_from_cents(cents: np.ndarray, arrow_type: pa.DataType) -> pa.Array:
     if len(cents) and np.abs(cents).max() >= 10**arrow_type.precision:
@@ -56,6 +84,11 @@ def _decimal_from_cents(cents: np.ndarray, arrow_type: pa.DataType) -> pa.Array:
     words[:, 0] = cents
     words[:, 1] = cents >> 63
     return pa.Array.from_buffers(arrow_type, len(cents), [None, pa.py_buffer(words)])
+
+
+def _cents_from_decimal(array: pa.Array) -> np.ndarray:
+    words = np.frombuffer(array.buffers()[1], np.int64).reshape(-1, 2)  # low word first, as they were made
+    return words[array.offset : array.offset + len(array), 0]
 
 
 BIGINT = ColumnType(pa.int64(), "BIGINT")
@@ -67,6 +100,8 @@ DATE = ColumnType(pa.date32(), "DATE")
 TIMESTAMP = ColumnType(pa.timestamp("us"), "TIMESTAMP")
 TEXT = ColumnType(pa.string(), "VARCHAR")
 MONEY = ColumnType(pa.decimal128(10, 2), "DECIMAL(10,2)")
+WIDE_MONEY = ColumnType(pa.decimal128(18, 2), "DECIMAL(18,2)")
+BIGINTS = ColumnType(pa.list_(pa.int64()), "BIGINT[]")
 DOUBLES = ColumnType(pa.list_(pa.float64()), "DOUBLE[]")
 TEXTS = ColumnType(pa.list_(pa.string()), "VARCHAR[]")
 
@@ -80,13 +115,17 @@ def enum(values: object) -> ColumnType:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: what it holds, in which unit, what it means."""
+    """A column: what it holds, in which unit, what it means.
+
+    `is_measurement` says that its values are measured, so that noise may be on them.
+    """
 
     name: str
     type: ColumnType
     meaning: str
     unit: str = ""
     nullable: bool = field(default=False, kw_only=True)
+    is_measurement: bool = field(default=False, kw_only=True)
 
     @property
     def comment(self) -> str:
@@ -109,6 +148,7 @@ class TableContract:
     Attributes
     ----------
     dated_by : name of the timestamp column that says when the row came to exist; it lies within `day`.
+    arrives_at : name of the timestamp column that says when the row was known; from `dated_by` on.
     daily : whether the table is partitioned by day (it then has a column `day`); otherwise it is a
         constant of the scenario.
     truth : whether it holds what only the simulator knows (schema `<scenario>_truth`).
@@ -121,6 +161,7 @@ class TableContract:
     primary_key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
     dated_by: str | None = None
+    arrives_at: str | None = None
     daily: bool = True
     truth: bool = False
     starts_before: bool = False
@@ -134,6 +175,10 @@ class TableContract:
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of that name."""
+        return next(column for column in self.columns if column.name == name)
 
     def table(self, columns: Mapping[str, np.ndarray | pa.Array]) -> pa.Table:
         """Arrow table of this contract's schema from one array a column, each of shape (n,).
@@ -162,8 +207,8 @@ class ViewColumn(Column):
 class ViewContract:
     """A view over the tables of one scenario, for analysts; with a parameter, a table macro.
 
-    `from_sql` is its FROM clause, in which `{schema}` stands for the scenario's quoted schema. A view
-    may read views that are declared before it.
+    `from_sql` is its FROM clause, in which `{schema}` and `{truth}` stand for the scenario's quoted
+    schemas. A view may read views that are declared before it.
     """
 
     name: str
@@ -171,6 +216,7 @@ class ViewContract:
     columns: tuple[ViewColumn, ...]
     from_sql: str
     parameters: tuple[str, ...] = ()
+    truth: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -187,11 +233,11 @@ class ViewContract:
         """Its name as a query writes it: with its parameters, if it has any."""
         return f"{self.name}({', '.join(self.parameters)})" if self.parameters else self.name
 
-    def sql(self, schema: str) -> str:
-        """The SELECT, over the tables of a quoted schema."""
+    def sql(self, schema: str, truth: str) -> str:
+        """The SELECT, over the tables of two quoted schemas."""
         names = ('"' + column.name.replace('"', '""') + '"' for column in self.columns)
         columns = (f"{column.expression} AS {name}" for column, name in zip(self.columns, names, strict=True))
-        return f"SELECT {', '.join(columns)} {self.from_sql.format(schema=schema)}"
+        return f"SELECT {', '.join(columns)} {self.from_sql.format(schema=schema, truth=truth)}"
 
 
 @dataclass(frozen=True)

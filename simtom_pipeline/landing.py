@@ -70,8 +70,8 @@ def readable(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     return quoted(name) if connection.execute(keyword, [name]).fetchall() else name
 
 
-def schema_of(scenario: str, contract: TableContract) -> str:
-    """The schema a table lives in: `<scenario>`, or `<scenario>_truth`."""
+def schema_of(scenario: str, contract: TableContract | ViewContract) -> str:
+    """The schema a table or view lives in: `<scenario>`, or `<scenario>_truth`."""
     return f"{scenario}_truth" if contract.truth else scenario
 
 
@@ -219,15 +219,15 @@ def create_table(scenario: str, contract: TableContract) -> list[str]:
 
 def create_view(scenario: str, view: ViewContract) -> list[str]:
     """DDL of a view or table macro and its comments, a statement each."""
-    name = quoted(scenario, view.name)
+    name = quoted(schema_of(scenario, view), view.name)
+    select = view.sql(quoted(scenario), quoted(f"{scenario}_truth"))
     if view.parameters:
         return [
-            f"CREATE OR REPLACE MACRO {name}({', '.join(view.parameters)}) AS TABLE"
-            f" {view.sql(quoted(scenario))}",
+            f"CREATE OR REPLACE MACRO {name}({', '.join(view.parameters)}) AS TABLE {select}",
             f"COMMENT ON MACRO TABLE {name} IS {_text(f'A row is {view.row}.')}",
         ]
     return [
-        f"CREATE OR REPLACE VIEW {name} AS {view.sql(quoted(scenario))}",
+        f"CREATE OR REPLACE VIEW {name} AS {select}",
         f"COMMENT ON VIEW {name} IS {_text(f'A row is {view.row}.')}",
         *_column_comments(name, view.columns),
     ]
@@ -241,27 +241,35 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _existing_columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
+Found = dict[str, tuple[str, bool]]
+"""Type of each column, and whether it may be NULL."""
+
+
+def _existing_columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Found]:
     rows = connection.execute(
-        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()"
+        "SELECT schema_name, table_name, column_name, data_type, is_nullable FROM duckdb_columns()"
         " WHERE NOT internal AND database_name = current_database() ORDER BY column_index"
     ).fetchall()
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for schema, table, column, data_type in rows:
-        found.setdefault((schema, table), {})[column] = data_type
+    found: dict[tuple[str, str], Found] = {}
+    for schema, table, column, data_type, nullable in rows:
+        found.setdefault((schema, table), {})[column] = (data_type, nullable)
     return found
 
 
-def _misfit(name: str, found: dict[str, str], contract: TableContract) -> str:
-    expected = {column.name: column.type.sql for column in contract.columns}
-    missing = [f"lacks {column} {kind}" for column, kind in expected.items() if column not in found]
-    extra = [f"has {column} {kind} besides" for column, kind in found.items() if column not in expected]
+def _misfit(name: str, found: Found, contract: TableContract) -> str:
+    expected = {column.name: column for column in contract.columns}
+    missing = [f"lacks {column} {c.type.sql}" for column, c in expected.items() if column not in found]
+    extra = [f"has {column} {kind} besides" for column, (kind, _) in found.items() if column not in expected]
+    there = {column: (*found[column], c) for column, c in expected.items() if column in found}
     changed = [
-        f"has {column} as {found[column]} instead of {kind}"
-        for column, kind in expected.items()
-        if column in found and found[column] != kind
+        f"has {column} as {kind} instead of {c.type.sql}"
+        for column, (kind, _, c) in there.items()
+        if kind != c.type.sql
     ]
-    differences = missing + extra + changed
+    strict = [
+        f"does not let {column} be NULL" for column, (_, may, c) in there.items() if c.nullable and not may
+    ]
+    differences = missing + extra + changed + strict
     return f"{name} {'; '.join(differences)}" if differences else ""
 
 

@@ -19,7 +19,7 @@ import vl_convert
 
 from .generators.base import BaseGenerator
 from .generators.ledger import LedgerPart
-from .scenarios.models import Clock, Scenario
+from .scenarios.models import ALL_DRIFTS, Clock, Scenario
 from .simulation import make_generator
 
 Picture = alt.Chart | alt.LayerChart | alt.ConcatChart
@@ -97,7 +97,7 @@ def _volume(generator: BaseGenerator) -> Picture:
     scenario, step = generator.scenario, _step(generator.scenario.clock)
     rows = _counts(generator, step, "expected")
     if scenario.all_drifts:
-        rows = _counts(make_generator(scenario.without_drift(None)), step, "without drift") + rows
+        rows = _counts(make_generator(scenario.without(ALL_DRIFTS)), step, "without drift") + rows
     color = alt.Color(
         "series:N",
         title=None,

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from .generators.base import BaseGenerator
+from .generators.fault_contracts import refused as refused_faults
 from .generators.registry import Registry, discover
 from .home import simtom_home
 from .scenarios import loader
@@ -55,7 +56,8 @@ def load_scenario(name_or_path: str | Path, overrides: Mapping[str, Any] | None 
     generators = registry()
 
     def refused(scenario: Scenario) -> Sequence[Refusal]:
-        return generators.generator(scenario.generator).refused(scenario)
+        generator = generators.generator(scenario.generator)
+        return [*generator.refused(scenario), *refused_faults(generator.tables, scenario)]
 
     return loader.load(name_or_path, overrides, generators.settings_model, refused, simtom_home())
 

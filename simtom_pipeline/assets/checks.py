@@ -66,7 +66,7 @@ class Landed:
     @cached_property
     def contracts(self) -> dict[str, TableContract]:
         """Contract by table name."""
-        return {contract.name: contract for contract in self.generator.landed_contracts()}
+        return {contract.name: contract for contract in self.generator.landed_contracts(self.scenario)}
 
     @cached_property
     def expectations(self) -> BaseGenerator:
@@ -244,7 +244,7 @@ def replay(landed: Landed) -> dict[str, Finding]:
     """Finding by table: a sample of landed days, simulated again, is the same rows."""
     sample = ask.spread_over(landed.days, landed.scenario.checks.replay_days)
     afresh = make_generator(landed.scenario)
-    simulated = {contract.name: contract for contract in landed.generator.contracts()}
+    simulated = {contract.name: contract for contract in landed.generator.contracts(landed.scenario)}
     differing: dict[str, list[ask.Row]] = {name: [] for name in simulated}
     for day in sample:
         tables = afresh.simulate_day(day)
@@ -317,14 +317,14 @@ def claim_findings(landed: Landed, names: Collection[str]) -> dict[tuple[str, st
 def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.AssetCheckSpec]:
     """Every check of a scenario, as Dagster is told of it."""
     declarations = make_generator(scenario)
-    contracts = {contract.name: contract for contract in generator.landed_contracts()}
+    contracts = {contract.name: contract for contract in generator.landed_contracts(scenario)}
     described = [
         (name, contract.name, check.__doc__)
         for contract in contracts.values()
         for name, check in PER_TABLE.items()
         if _applies(name, contract, generator.event_table)
     ]
-    described += [("replay", contract.name, replay.__doc__) for contract in generator.contracts()]
+    described += [("replay", contract.name, replay.__doc__) for contract in generator.contracts(scenario)]
     described += [(name, table, check.__doc__) for (table, name), check in OF_DRIFT.items()]
     described += [
         ("declared_shares", table, "Values occur as often as declared.")
@@ -370,7 +370,7 @@ def build_checks(
 ) -> dg.AssetChecksDefinition:
     """All checks of a scenario in one step that opens the database once."""
     specs = check_specs(scenario, generator)
-    keys = {contract.name: asset_key(scenario, contract) for contract in generator.landed_contracts()}
+    keys = {contract.name: asset_key(scenario, contract) for contract in generator.landed_contracts(scenario)}
 
     @dg.multi_asset_check(name=f"{scenario.name}_checks", specs=specs, can_subset=True, pool=pool)
     def checks(
@@ -378,7 +378,12 @@ def build_checks(
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = sorted((key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys)
         with opened(database) as connection:
-            landing.ensure_tables(connection, scenario.name, generator.landed_contracts(), generator.views)
+            landing.ensure_tables(
+                connection,
+                scenario.name,
+                generator.landed_contracts(scenario),
+                generator.landed_views(scenario),
+            )
             landed = Landed(scenario, generator, connection)
             for table, name, finding in all_findings(landed, wanted):
                 yield _result(keys[table], name, finding)

@@ -29,10 +29,10 @@ Rows = list[dict[str, Any]]
 def land_derived(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> dict[str, pa.Table]:
     """Measure what has landed and replace the derived tables by it, in one transaction."""
     generator = registry().generator(scenario.generator)
-    contracts = generator.landed_contracts()
-    landing.ensure_tables(connection, scenario.name, contracts, generator.views)
+    contracts = generator.landed_contracts(scenario)
+    landing.ensure_tables(connection, scenario.name, contracts, generator.landed_views(scenario))
     tables = derived_tables(connection, scenario)
-    landing.replace_whole(connection, scenario.name, contracts, generator.views, tables)
+    landing.replace_whole(connection, scenario.name, contracts, generator.landed_views(scenario), tables)
     return tables
 
 
@@ -103,7 +103,7 @@ def daily_ledger(connection: duckdb.DuckDBPyConnection, scenario: Scenario, gene
 
 
 def _events(generator: BaseGenerator) -> TableContract:
-    return next(c for c in generator.contracts() if c.name == generator.event_table)
+    return next(c for c in generator.clean_contracts() if c.name == generator.event_table)
 
 
 NOTHING = Size(None, None, None, None, None, None)

@@ -72,7 +72,7 @@ class Ledger:
         if declared is None:
             return None
         events = self.expectations.event_table
-        contract = next(c for c in self.expectations.contracts() if c.name == events)
+        contract = next(c for c in self.expectations.clean_contracts() if c.name == events)
         return ask.outcomes(self.connection, self.scenario.name, declared, events, contract.primary_key[0])
 
 

@@ -87,7 +87,7 @@ def _history(
     partitions: dg.DailyPartitionsDefinition,
     pool: str | None,
 ) -> dg.AssetsDefinition:
-    daily = parents_first(contract for contract in generator.contracts() if contract.daily)
+    daily = parents_first(contract for contract in generator.contracts(scenario) if contract.daily)
 
     @dg.multi_asset(
         name=f"{scenario.name}_history",
@@ -120,7 +120,7 @@ def _connect(database: DuckDBResource) -> Connect:
 def _attach_rows_per_day(
     context: dg.AssetExecutionContext, scenario: Scenario, generator: type[BaseGenerator], rows: RowsPerDay
 ) -> None:
-    for contract in generator.contracts():
+    for contract in generator.contracts(scenario):
         for day, count in rows.get(contract.name, {}).items():
             key = asset_key(scenario, contract)
             if key in context.selected_asset_keys:
@@ -145,7 +145,7 @@ def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
 def _constants(
     scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
 ) -> Iterator[dg.AssetsDefinition]:
-    constant = parents_first(contract for contract in generator.contracts() if not contract.daily)
+    constant = parents_first(contract for contract in generator.contracts(scenario) if not contract.daily)
     if not constant:
         return
 
@@ -158,7 +158,11 @@ def _constants(
         tables = make_generator(scenario).constants()
         with opened(database) as connection:
             landing.replace_whole(
-                connection, scenario.name, generator.landed_contracts(), generator.views, tables
+                connection,
+                scenario.name,
+                generator.landed_contracts(scenario),
+                generator.landed_views(scenario),
+                tables,
             )
         for contract in constant:
             yield dg.MaterializeResult(
@@ -172,18 +176,23 @@ def _constants(
 def _views(
     scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
 ) -> Iterator[dg.AssetsDefinition]:
-    if not generator.views:
+    if not generator.landed_views(scenario):
         return
 
     @dg.multi_asset(
         name=f"{scenario.name}_views",
-        specs=[spec(scenario, view, database, None) for view in generator.views],
+        specs=[spec(scenario, view, database, None) for view in generator.landed_views(scenario)],
         pool=pool,
     )
     def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with opened(database) as connection:
-            landing.ensure_tables(connection, scenario.name, generator.landed_contracts(), generator.views)
-            for view in generator.views:
+            landing.ensure_tables(
+                connection,
+                scenario.name,
+                generator.landed_contracts(scenario),
+                generator.landed_views(scenario),
+            )
+            for view in generator.landed_views(scenario):
                 yield dg.MaterializeResult(
                     asset_key(scenario, view), metadata=_view_count(connection, scenario, view)
                 )
@@ -194,7 +203,7 @@ def _views(
 def _derived(
     scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
 ) -> dg.AssetsDefinition:
-    measured = [asset_key(scenario, contract) for contract in generator.contracts()]
+    measured = [asset_key(scenario, contract) for contract in generator.contracts(scenario)]
 
     @dg.multi_asset(
         name=f"{scenario.name}_measured",

@@ -57,7 +57,7 @@ def land_history(
 
     `landed(n)` is called after each transaction with the number of days it held.
     """
-    contracts = generator.contracts()
+    contracts = generator.contracts(scenario)
     daily = [contract.name for contract in contracts if contract.daily]
     rows: RowsPerDay = {name: {} for name in daily}
     with ThreadPoolExecutor(max_workers=1) as simulator:
@@ -73,7 +73,7 @@ def land_history(
             }
             with connect() as connection:
                 landing.replace_days(
-                    connection, scenario.name, contracts, generator.views, batch.days, tables
+                    connection, scenario.name, contracts, generator.landed_views(scenario), batch.days, tables
                 )
             for name in daily:
                 for day, part in zip(batch.days, batch.parts[name], strict=True):

@@ -57,7 +57,7 @@ def run_history(
     # The file is looked at only while it is this run's turn: another run may be writing into it.
     with dg.DagsterInstance.get() as instance, command_run(instance) as tags:
         with landing.connect(file) as connection:
-            landing.check_fits(connection, scenario.name, generator.landed_contracts())
+            landing.check_fits(connection, scenario.name, generator.landed_contracts(scenario))
         result = _execute(instance, tags, scenario, days, file, progress)
         with landing.connect(file, read_only=True) as connection:
             schema = landing.readable(connection, scenario.name)
@@ -65,7 +65,7 @@ def run_history(
                 f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
                     connection, landing.schema_of(scenario.name, contract), contract.name
                 )
-                for contract in generator.landed_contracts()
+                for contract in generator.landed_contracts(scenario)
             }
     return RunReport(
         rows=rows,

@@ -36,7 +36,7 @@ def missing_days_schedule(
     database: Path,
 ) -> dg.ScheduleDefinition:
     """Every morning: one run over the shortest range that holds every missing or failed day."""
-    daily = [asset_key(scenario, contract) for contract in generator.contracts() if contract.daily]
+    daily = [asset_key(scenario, contract) for contract in generator.contracts(scenario) if contract.daily]
 
     @dg.schedule(
         name=f"{scenario.name}_missing_days",

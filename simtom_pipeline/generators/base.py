@@ -29,6 +29,9 @@ from ..scenarios.base import GeneratorSettings
 from ..scenarios.models import Clock, Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
+from .clean_views import landed_views
+from .fault_contracts import spoilt_contracts
+from .faults import spoil_day
 from .ledger import DERIVED, DRIFT_LEDGER, Intended, LedgerPart
 from .random_streams import RandomStreams
 
@@ -169,17 +172,39 @@ class BaseGenerator(ABC):
         return ()
 
     @classmethod
-    def contracts(cls) -> tuple[TableContract, ...]:
-        """Every table that is simulated and landed, the truth about volume and drift included."""
+    def clean_contracts(cls) -> tuple[TableContract, ...]:
+        """Every table as it is simulated before noise and faults, the truth included."""
         return (*cls.tables, DAILY_INTENSITY, DRIFT_LEDGER)
 
     @classmethod
-    def landed_contracts(cls) -> tuple[TableContract, ...]:
+    def contracts(cls, scenario: Scenario) -> tuple[TableContract, ...]:
+        """Every table that is simulated and landed, with the types that noise and faults need."""
+        return spoilt_contracts(cls.clean_contracts(), scenario)
+
+    @classmethod
+    def landed_contracts(cls, scenario: Scenario) -> tuple[TableContract, ...]:
         """Every table in the database: those that are simulated, and what is measured on them."""
-        return (*cls.contracts(), *DERIVED)
+        return (*cls.contracts(scenario), *DERIVED)
+
+    @classmethod
+    def landed_views(cls, scenario: Scenario) -> tuple[ViewContract, ...]:
+        """Every view and macro: the generator's, and of a table that faults can hit the clean one."""
+        return landed_views(cls.views, cls.clean_contracts(), scenario)
 
     def simulate_day(self, when: date) -> dict[str, pa.Table]:
-        """Every table's rows of one day, in the contracts' schema also when there are none.
+        """Every table's rows of one day as they land, in the contracts' schema also when there are none.
+
+        Raises
+        ------
+        ValueError : as `clean_day`.
+        """
+        clean = self.clean_day(when)
+        if not (self.scenario.noise or self.scenario.faults):
+            return clean
+        return spoil_day(self.scenario, self.contracts(self.scenario), clean, self.streams, when)
+
+    def clean_day(self, when: date) -> dict[str, pa.Table]:
+        """Every table's rows of one day before noise and faults, in the schema of `clean_contracts`.
 
         Raises
         ------
@@ -191,14 +216,14 @@ class BaseGenerator(ABC):
                 f"{when} is outside the clock of {self.scenario.name} ({clock.start} to {clock.end})"
             )
         drawn = {**self.draw_day(self.day(when)), DAILY_INTENSITY.name: self._daily_intensity(when)}
-        daily = [contract for contract in self.contracts() if contract.daily]
+        daily = [contract for contract in self.clean_contracts() if contract.daily]
         for contract in daily:
             if np.any(drawn[contract.name]["day"] != day_number(when)):
                 raise ValueError(
                     f"generator {self.name}: table {contract.name} has rows of another day than {when}"
                 )
         tables = {contract.name: contract.table(drawn[contract.name]) for contract in daily}
-        return {c.name: tables.get(c.name, self._constants.get(c.name)) for c in self.contracts()}
+        return {c.name: tables.get(c.name, self._constants.get(c.name)) for c in self.clean_contracts()}
 
     def constants(self) -> dict[str, pa.Table]:
         """The tables that do not depend on the day."""
@@ -207,7 +232,7 @@ class BaseGenerator(ABC):
     @cached_property
     def _constants(self) -> dict[str, pa.Table]:
         drawn = {**self.draw_constants(), DRIFT_LEDGER.name: self._drift_ledger()}
-        return {c.name: c.table(drawn[c.name]) for c in self.contracts() if not c.daily}
+        return {c.name: c.table(drawn[c.name]) for c in self.clean_contracts() if not c.daily}
 
     def _drift_ledger(self) -> Columns:
         rows = [row for part in self.ledger_parts() for row in part.rows]

@@ -32,6 +32,8 @@ PLAIN_WORDS = {
     "tuple_type": "a list",
     "string_type": "text",
 }
+TAGS = ("kind", "noise_type")
+"""Keys by which the models of a union are told apart."""
 NOT_INHERITED = ("name", "extends", "description")
 
 
@@ -253,9 +255,10 @@ def _problem(
     if error["type"] == "missing":
         return Problem(document.origin(path[:-1]), dotted(path), "nothing", "a value, it is required")
     if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        kind = error["input"].get("kind") if isinstance(error["input"], dict) else error["input"]
-        path = (*path, "kind")
-        return Problem(document.origin(path), dotted(path), describe(kind), _kinds_at(model, location))
+        tag, kinds = _kinds_at(model, location)
+        kind = error["input"].get(tag) if isinstance(error["input"], dict) else error["input"]
+        path = (*path, tag)
+        return Problem(document.origin(path), dotted(path), describe(kind), f"one of {', '.join(kinds)}")
     return Problem(document.origin(path), dotted(path), describe(error["input"]), _allowed(error))
 
 
@@ -263,7 +266,7 @@ def _without_kinds(location: KeyPath, data: Any) -> KeyPath:
     """The path in the file: without the kinds by which a union was told apart."""
     path: list[str | int] = []
     for part in location:
-        if isinstance(data, dict) and part not in data and part == data.get("kind"):
+        if isinstance(data, dict) and part not in data and part in (data.get(tag) for tag in TAGS):
             continue
         path.append(part)
         is_there = (isinstance(data, dict) and part in data) or isinstance(data, list)
@@ -299,18 +302,29 @@ def _keys_at(model: type[BaseModel], location: KeyPath) -> list[str]:
         if field := model.model_fields.get(str(part)):
             union = _models_in(field.annotation) or union
         elif len(union) > 1:
-            union = [one for one in union if part in get_args(one.model_fields["kind"].annotation)] or union
+            union = [one for one in union if part in _kinds(one, _tag(union))] or union
         model = union[0]
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _kinds_at(model: type[BaseModel], location: KeyPath) -> str:
+def _kinds_at(model: type[BaseModel], location: KeyPath) -> tuple[str, list[str]]:
+    """The key by which the models of a union are told apart, and its values."""
     union = [model]
     for part in location:
         if field := union[0].model_fields.get(str(part)):
             union = _models_in(field.annotation)
-    kinds = [kind for one in union for kind in get_args(one.model_fields["kind"].annotation)]
-    return f"one of {', '.join(kinds)}"
+        elif len(union) > 1:
+            union = [one for one in union if part in _kinds(one, _tag(union))] or union
+    tag = _tag(union)
+    return tag, [kind for one in union for kind in _kinds(one, tag)]
+
+
+def _tag(union: list[type[BaseModel]]) -> str:
+    return next(tag for tag in TAGS if all(tag in one.model_fields for one in union))
+
+
+def _kinds(model: type[BaseModel], tag: str) -> tuple[str, ...]:
+    return get_args(model.model_fields[tag].annotation)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
@@ -22,6 +22,7 @@ from .base import (
     SimulatedDay,
 )
 from .drifts import Drift, DriftType, Effect, Gradual, Linear, Schedule, Seasonal, Sudden
+from .faults import Fault, Noise
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Month = Literal[
@@ -42,10 +43,10 @@ LONGEST_CLUSTER_DAYS = 31
 """Self-exciting clusters that could outlive this are refused: a day would need too many others."""
 
 TWIN_MARK = "__without_"
-ALL_DRIFTS = "drifts"
-"""What a twin without any drift is without."""
+ALL_DRIFTS, ALL_FAULTS = "drifts", "faults"
+"""What a twin without any drift, or without any fault, is without."""
 SHORT_FORM_ID = "drift_type"
-RESERVED_IDS = (ALL_DRIFTS, SHORT_FORM_ID)
+RESERVED_IDS = (ALL_DRIFTS, ALL_FAULTS, SHORT_FORM_ID)
 
 RESERVED_NAMES = frozenset({"main", "temp", "system", "information_schema", "pg_catalog", "simtom"})
 
@@ -161,22 +162,23 @@ class Checks(FrozenModel):
     replay_days: Annotated[int, Field(ge=1, le=1000)] = 3
 
 
-def _none_yet(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    if entries:
-        raise ValueError("an empty list: this version does not simulate them yet")
-    return entries
+Declared = TypeVar("Declared", Drift, Fault)
 
 
-NotYet = Annotated[tuple[dict[str, Any], ...], AfterValidator(_none_yet)]
-
-
-def _told_apart(drifts: tuple[Drift, ...]) -> tuple[Drift, ...]:
-    names = [drift.id for drift in drifts]
+def _told_apart(declared: tuple[Declared, ...]) -> tuple[Declared, ...]:
+    names = [one.id for one in declared]
     if wrong := sorted({name for name in names if names.count(name) > 1 or name in RESERVED_IDS}):
         raise ValueError(
             f"ids that occur once and are none of {', '.join(RESERVED_IDS)} (not so: {', '.join(wrong)})"
         )
-    return drifts
+    return declared
+
+
+def _one_noise(entries: tuple[Noise, ...]) -> tuple[Noise, ...]:
+    places = [f"{entry.table}.{column}" for entry in entries for column in entry.columns]
+    if twice := sorted({place for place in places if places.count(place) > 1}):
+        raise ValueError(f"at most one noise on a column (not so: {', '.join(twice)})")
+    return entries
 
 
 def _identifier(name: str) -> str:
@@ -211,8 +213,8 @@ class Scenario(FrozenModel):
     drifts: Annotated[tuple[Drift, ...], AfterValidator(_told_apart)] = ()
     drift_type: DriftType = "none"
     drift_strength: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.25
-    noise: NotYet = ()
-    faults: NotYet = ()
+    noise: Annotated[tuple[Noise, ...], AfterValidator(_one_noise)] = ()
+    faults: Annotated[tuple[Fault, ...], AfterValidator(_told_apart)] = ()
     checks: Checks = Checks()
     settings: SerializeAsAny[GeneratorSettings] = Field(default=GeneratorSettings(), exclude=False)
 
@@ -229,12 +231,32 @@ class Scenario(FrozenModel):
             Drift(id=SHORT_FORM_ID, kind="covariate", schedule=schedule, effect=effect),
         )
 
-    def without_drift(self, drift_id: str | None) -> "Scenario":
-        """The counterfactual twin: the same world without one drift, or (None) without any."""
-        kept = tuple(d for d in self.drifts if drift_id is not None and d.id != drift_id)
-        short = "none" if drift_id in (None, SHORT_FORM_ID) else self.drift_type
-        name = f"{self.name}{TWIN_MARK}{drift_id or ALL_DRIFTS}"
-        return self.model_copy(update={"name": name, "drifts": kept, "drift_type": short})
+    @model_validator(mode="after")
+    def _ids_told_apart(self) -> Self:
+        if shared := sorted({drift.id for drift in self.drifts} & {fault.id for fault in self.faults}):
+            raise ValueError(f"ids of faults that are no drift's (not so: {', '.join(shared)})")
+        return self
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What a twin can be without: each drift, each fault, all drifts, all faults."""
+        drifts, faults = [drift.id for drift in self.all_drifts], [fault.id for fault in self.faults]
+        return (*drifts, *faults, *([ALL_DRIFTS] * bool(drifts)), *([ALL_FAULTS] * bool(faults)))
+
+    def without(self, cause: str) -> "Scenario":
+        """The counterfactual twin: the same world without one of its `causes`.
+
+        Raises
+        ------
+        LookupError : the scenario has no such cause.
+        """
+        if cause not in self.causes:
+            raise LookupError(f"{self.name} has no {cause!r}; it has {', '.join(self.causes) or 'none'}")
+        drifts = tuple(d for d in self.drifts if cause not in (d.id, ALL_DRIFTS))
+        faults = tuple(f for f in self.faults if cause not in (f.id, ALL_FAULTS))
+        short: DriftType = "none" if cause in (ALL_DRIFTS, SHORT_FORM_ID) else self.drift_type
+        name = f"{self.name}{TWIN_MARK}{cause}"
+        return self.model_copy(update={"name": name, "drifts": drifts, "faults": faults, "drift_type": short})
 
     def __getattr__(self, name: str) -> Any:
         """The generator's section under its own name: `scenario.bnpl` is `scenario.settings`."""

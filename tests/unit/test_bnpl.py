@@ -39,7 +39,7 @@ def land(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> None:
     simulated = [simulate_day(scenario, day) for day in days]
     tables = {name: pa.concat_tables([one[name] for one in simulated]) for name in simulated[0]}
     tables["products"] = simulated[0]["products"]
-    replace_days(connection, scenario.name, generator.contracts(), generator.views, days, tables)
+    replace_days(connection, scenario.name, generator.contracts(scenario), generator.views, days, tables)
 
 
 def one(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:

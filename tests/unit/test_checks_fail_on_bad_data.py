@@ -81,10 +81,12 @@ def land(scenario: Scenario, file: Path) -> Path:
         contract.name: pa.concat_tables([day[contract.name] for day in simulated])
         if contract.daily
         else simulated[0][contract.name]
-        for contract in generator.contracts()
+        for contract in generator.contracts(scenario)
     }
     with landing.connect(file) as connection:
-        landing.replace_days(connection, scenario.name, generator.contracts(), generator.views, days, tables)
+        landing.replace_days(
+            connection, scenario.name, generator.contracts(scenario), generator.views, days, tables
+        )
         land_derived(connection, scenario)
     return file
 

@@ -224,7 +224,7 @@ def test_the_mix_of_purchases_is_the_stated_one_from_the_first_day_on(target: st
 def test_gradual_draws_each_record_wholly_from_the_old_or_the_new_concept() -> None:
     schedule = {"kind": "gradual", "at": "2024-01-16", "width_days": 5}
     scenario = world(drift("covariate", "amount", {"mean_ratio": 2.0}, schedule), daily=4000)
-    twin = scenario.without_drift("d")
+    twin = scenario.without("d")
     for day in (date(2024, 1, 13), date(2024, 1, 16), date(2024, 1, 18)):
         ratio = column(of_day(scenario, day), "amount") / column(of_day(twin, day), "amount")
         of_new = np.isclose(ratio, 2.0)
@@ -236,7 +236,7 @@ def test_gradual_draws_each_record_wholly_from_the_old_or_the_new_concept() -> N
 def test_linear_moves_every_record_by_the_same_step_on_the_log_scale() -> None:
     schedule = {"kind": "linear", "from": "2024-01-10", "to": "2024-01-20"}
     scenario = world(drift("covariate", "amount", {"mean_ratio": 1.5}, schedule))
-    twin = scenario.without_drift(None)
+    twin = scenario.without("drifts")
     for day, weight in ((date(2024, 1, 10), 0.0), (date(2024, 1, 14), 0.4), (date(2024, 1, 22), 1.0)):
         amount, before = column(of_day(scenario, day), "amount"), column(of_day(twin, day), "amount")
         assert np.abs(amount - before * 1.5**weight).max() <= 0.005 + 1e-9
@@ -261,7 +261,7 @@ def test_drifts_of_one_target_add_up_on_their_scale_and_later_shares_lie_on_top(
 
 def test_concept_drift_changes_who_defaults_and_nothing_that_was_there_before() -> None:
     scenario = world(drift("concept", "credit.coefficients.tenure", {"to": 3.0}))
-    twin = scenario.without_drift("d")
+    twin = scenario.without("d")
     for table in ("customers", "devices", "payment_methods", "transactions"):
         assert of_day(scenario, A_DAY, table) == of_day(twin, A_DAY, table)
     p, before = (column(of_day(s, A_DAY, "default_risk"), "default_probability") for s in (scenario, twin))
@@ -271,7 +271,7 @@ def test_concept_drift_changes_who_defaults_and_nothing_that_was_there_before() 
 def test_prior_drift_keeps_what_defaulters_and_others_look_like_and_multiplies_the_odds() -> None:
     credit = {"bnpl.credit.base_default_rate": 0.2, "bnpl.population.customer_lifetime_days": 30}
     scenario = world(drift("prior", None, {"default_rate": 0.4}), daily=20_000, **credit)
-    drifted, before = simulate_day(scenario, A_DAY), simulate_day(scenario.without_drift("d"), A_DAY)
+    drifted, before = simulate_day(scenario, A_DAY), simulate_day(scenario.without("d"), A_DAY)
     rates = [
         float(np.mean(t["outcomes"]["will_default"].to_numpy(zero_copy_only=False)))
         for t in (drifted, before)
@@ -303,7 +303,7 @@ def test_prior_drift_keeps_what_defaulters_and_others_look_like_and_multiplies_t
 
 def test_a_label_delay_moves_both_label_dates_by_the_same_exponential_time() -> None:
     scenario = world(drift("label_delay", None, {"to": 10}), daily=2000)
-    late, prompt = (of_day(s, A_DAY, "outcomes") for s in (scenario, scenario.without_drift("d")))
+    late, prompt = (of_day(s, A_DAY, "outcomes") for s in (scenario, scenario.without("d")))
     delays = [
         np.asarray(late[name].cast(pa.int64())) - np.asarray(prompt[name].cast(pa.int64()))
         for name in ("label_available_at", "matured_at")
@@ -316,7 +316,7 @@ def test_a_label_delay_moves_both_label_dates_by_the_same_exponential_time() -> 
 def test_a_volume_drift_multiplies_the_expected_number_of_purchases() -> None:
     schedule = {"kind": "linear", "from": "2024-01-10", "to": "2024-01-20"}
     scenario = world(drift("volume", None, {"mean_ratio": 4.0}, schedule))
-    arrivals, twin = make_generator(scenario).arrivals, make_generator(scenario.without_drift("d")).arrivals
+    arrivals, twin = make_generator(scenario).arrivals, make_generator(scenario.without("d")).arrivals
     for day, factor in ((date(2024, 1, 10), 1.0), (date(2024, 1, 15), 2.0), (date(2024, 1, 25), 4.0)):
         assert arrivals.expected_count(day) == pytest.approx(factor * twin.expected_count(day))
 
@@ -369,16 +369,16 @@ def test_twins_differ_after_onset_in_the_target_and_what_follows_and_in_nothing_
 ) -> None:
     start = {"clock.start": "2024-01-13", "clock.end": "2024-01-19"}
     scenario = world(EVERY_KIND[kind], **start)
-    twin, generator = scenario.without_drift("d"), registry().generator("bnpl")
+    twin, generator = scenario.without("d"), registry().generator("bnpl")
     with landing.connect(tmp_path / "twins.duckdb") as connection:
         for one in (scenario, twin):
             days = one.clock.days()
             simulated = [simulate_day(one, day) for day in days]
             tables = {
                 c.name: pa.concat_tables([s[c.name] for s in simulated]) if c.daily else simulated[0][c.name]
-                for c in generator.contracts()
+                for c in generator.contracts(scenario)
             }
-            landing.replace_days(connection, one.name, generator.contracts(), (), days, tables)
+            landing.replace_days(connection, one.name, generator.contracts(scenario), (), days, tables)
         found = twins.differences(connection, scenario.name, twin.name, twins.compared(generator))
     assert found
     assert min(f.first_day for f in found if f.first_day) >= ONSET

@@ -52,7 +52,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMTOM_HOME", str(folder))
         scenario = load_scenario("baseline", WORLD)
-        for one in (scenario, scenario.without_drift("riskier")):
+        for one in (scenario, scenario.without("riskier")):
             land(one, folder / "landed")
     return scenario, folder / "landed"
 

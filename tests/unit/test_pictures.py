@@ -61,7 +61,7 @@ def test_what_the_user_wrote_is_escaped(tmp_path: Path) -> None:
 def test_the_volume_is_the_expected_count_with_and_without_drift() -> None:
     scenario = load_scenario("recession", SHORT)
     drawn = rows(charts(scenario)["volume"])
-    twin = scenario.without_drift(None)
+    twin = scenario.without("drifts")
     for series, world in (("expected", scenario), ("without drift", twin)):
         arrivals, days = make_generator(world).arrivals, world.clock.days()
         of_series = {row["day"]: row["events"] for row in drawn if row["series"] == series}

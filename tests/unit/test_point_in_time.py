@@ -42,10 +42,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn = [simulated.simulate_day(day) for day in days]
     tables = {
         c.name: pa.concat_tables([day[c.name] for day in drawn]) if c.daily else drawn[0][c.name]
-        for c in generator.contracts()
+        for c in generator.contracts(scenario)
     }
     with connect(path) as connection:
-        replace_days(connection, "baseline", generator.contracts(), generator.views, days, tables)
+        replace_days(connection, "baseline", generator.contracts(scenario), generator.views, days, tables)
     return path
 
 

@@ -88,9 +88,10 @@ BUYER = (
     "default_risk.frailty",
     *PRODUCT,
 )
+MOMENTS_OF_ARRIVALS = ("event_time", "ingested_at", "delivered_at")
 TABLES = (CUSTOMERS, DEVICES, PAYMENT_METHODS, TRANSACTIONS, INSTALLMENTS, OUTCOMES, DEFAULT_RISK)
 EVERYTHING = (*_values(*TABLES), *_rows(*TABLES))
-NOT_OF_PRIOR = {"transactions.event_time", "transactions.delivered_at", "installments.due_at"}
+NOT_OF_PRIOR = {*_columns("transactions", *MOMENTS_OF_ARRIVALS), "installments.due_at"}
 OF_PRIOR = (
     *(n for n in _values(TRANSACTIONS, INSTALLMENTS, OUTCOMES, DEFAULT_RISK) if n not in NOT_OF_PRIOR),
     *_rows(CUSTOMERS, DEVICES, PAYMENT_METHODS, INSTALLMENTS),

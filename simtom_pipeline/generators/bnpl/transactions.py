@@ -97,6 +97,7 @@ def draw_transactions(
         "transaction_id": day.keys(n),
         "day": day.filled(n),
         "event_time": time,
+        "ingested_at": time,
         "customer_id": buyer["customer_id"],
         "product_id": catalog.columns["product_id"][product],
         "device_id": buyer["customer_id"] * 10 + device + 1,

@@ -13,6 +13,7 @@ from ...contracts import (
     INTEGER,
     MONEY,
     TEXT,
+    WIDE_MONEY,
     ViewColumn,
     ViewContract,
 )
@@ -133,15 +134,19 @@ FEATURES = (
 
 CUSTOMER_HISTORY = ViewContract(
     name="customer_history",
-    row="a purchase: what the lender knew of its customer just before, from strictly earlier events",
-    # Each purchase, payment and missed due date is an event; a purchase sees the sum of those before it.
+    row="a purchase: what the lender knew of its customer just before, from what had arrived",
+    # Each purchase, payment and missed due date is an event once its purchase has arrived; a purchase, one
+    # row also where it was doubled, sees the sum of those before it.
     from_sql="FROM ("
     "SELECT transaction_id, moment, sum(purchase) OVER before AS purchased, sum(owes) OVER before AS owed,"
     " sum(is_late) OVER before AS late, max(purchased_at) OVER before AS previous FROM ("
-    "SELECT customer_id, transaction_id, event_time AS moment, 1 AS purchase, amount AS owes, 0 AS is_late,"
-    " event_time AS purchased_at FROM {schema}.transactions"
+    "SELECT any_value(customer_id) AS customer_id, transaction_id, any_value(event_time) AS moment,"
+    " 0 AS purchase, 0 AS owes, 0 AS is_late, NULL::TIMESTAMP AS purchased_at"
+    " FROM {schema}.transactions GROUP BY transaction_id"
     " UNION ALL "
-    "SELECT customer_id, NULL, moment, 0, -paid, is_late, NULL FROM ("
+    "SELECT customer_id, NULL, ingested_at, 1, amount, 0, event_time FROM {schema}.transactions"
+    " UNION ALL "
+    "SELECT customer_id, NULL, greatest(moment, ingested_at), 0, -paid, is_late, NULL FROM ("
     "SELECT transaction_id, paid_at AS moment, amount_due - partial_amount AS paid, 0 AS is_late"
     " FROM {schema}.installments WHERE paid_at IS NOT NULL"
     " UNION ALL SELECT transaction_id, partial_paid_at, partial_amount, 0"
@@ -169,10 +174,10 @@ CUSTOMER_HISTORY = ViewContract(
         ),
         ViewColumn(
             "outstanding_balance",
-            MONEY,
+            WIDE_MONEY,
             "amounts of earlier purchases less what was paid by then; what was charged off is still owed",
             "USD",
-            expression="CAST(coalesce(owed, 0) AS DECIMAL(10,2))",
+            expression="CAST(coalesce(owed, 0) AS DECIMAL(18,2))",
             source=("installments", "amount_paid"),
         ),
         ViewColumn(
@@ -218,7 +223,8 @@ TRAINING_SET = ViewContract(
     parameters=("as_of",),
     from_sql=FROM_PURCHASES
     + HISTORY_OF_PURCHASE
-    + f" JOIN {{schema}}.outcomes o USING (transaction_id) WHERE o.matured_at <= {AS_OF}",
+    + " JOIN {schema}.outcomes o USING (transaction_id)"
+    + f" WHERE greatest(o.matured_at, t.ingested_at) <= {AS_OF}",
     columns=(
         *_as_is("t", "transaction_id", "customer_id", "event_time"),
         *FEATURES,
@@ -227,11 +233,15 @@ TRAINING_SET = ViewContract(
     ),
 )
 
+ARRIVED = (
+    f"o.transaction_id IN (SELECT transaction_id FROM {{schema}}.transactions WHERE ingested_at <= {AS_OF})"
+)
+
 LABELS_ASOF = ViewContract(
     name="labels_asof",
-    row="a label that is known at as_of; defaults become known earlier than their cohort matures",
+    row="a label that is known at as_of; those of defaults are known before their cohort matures",
     parameters=("as_of",),
-    from_sql=f"FROM {{schema}}.outcomes o WHERE o.label_available_at <= {AS_OF}",
+    from_sql=f"FROM {{schema}}.outcomes o WHERE o.label_available_at <= {AS_OF} AND {ARRIVED}",
     columns=(
         *_as_is("o", "transaction_id", "will_default", "days_to_first_missed_payment", "label_available_at"),
         ViewColumn(
@@ -246,9 +256,9 @@ LABELS_ASOF = ViewContract(
 
 MONITORING = ViewContract(
     name="monitoring",
-    row="a purchase made by as_of: identifier, timestamp, features; its target stands in monitoring_target",
+    row="a purchase that had arrived by as_of: features; its target stands in monitoring_target",
     parameters=("as_of",),
-    from_sql=FROM_PURCHASES + HISTORY_OF_PURCHASE + f" WHERE t.event_time <= {AS_OF}",
+    from_sql=FROM_PURCHASES + HISTORY_OF_PURCHASE + f" WHERE t.ingested_at <= {AS_OF}",
     columns=(*_as_is("t", "transaction_id", "event_time"), *FEATURES, *HISTORY),
 )
 
@@ -256,6 +266,6 @@ MONITORING_TARGET = ViewContract(
     name="monitoring_target",
     row="the target of a purchase of monitoring, of those whose label must be known at as_of",
     parameters=("as_of",),
-    from_sql=f"FROM {{schema}}.outcomes o WHERE o.matured_at <= {AS_OF}",
+    from_sql=f"FROM {{schema}}.outcomes o WHERE o.matured_at <= {AS_OF} AND {ARRIVED}",
     columns=_as_is("o", "transaction_id", "will_default"),
 )

@@ -1,0 +1,188 @@
+"""Faults of the feed: a simulated day goes in, what lands comes out, and the ledger that undoes it.
+
+Every fault sees the values before any fault. A value is spoilt at most once and a row doubled or dropped at
+most once: where two faults draw the same one, the first that the scenario names has it. So each ledger
+entry holds the true value, and the entries can be applied backwards in any order.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..contracts import WHOLE_ROW, TableContract
+from ..scenarios.faults import DroppedDay, Duplicate, Fault, Late, OutOfOrder, columns_of, on_table
+from ..scenarios.models import Scenario
+from .drift import Course
+from .fault_contracts import FAULT_LEDGER, NOISE_LEDGER, columns_that_can_be_hit
+from .fault_laws import MICROSECONDS_PER_DAY, Values, can_be_hit, is_hit, spoilt, unlike
+from .feed import Feed, keys_of
+from .noise import measure, noise_on
+from .random_streams import RandomStreams
+
+UNIX_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class DayOfFaults:
+    """What faults need to know of the day they act on."""
+
+    scenario: Scenario
+    streams: RandomStreams
+    date: date
+
+    @property
+    def number(self) -> int:
+        """Days since 1970-01-01."""
+        return (self.date - UNIX_EPOCH).days
+
+    def probability(self, fault: Fault) -> float:
+        """Of a hit: the rate times the schedule's weight on the day."""
+        weight = Course(fault.schedule, self.scenario.clock).weight(self.date) if fault.schedule else 1.0
+        return fault.rate * weight
+
+    def uniform(self, fault: Fault, *about: str) -> Callable[[int], np.ndarray]:
+        """Uniforms of one fault that no other draw shares."""
+        name = ".".join(("fault", fault.id, *about))
+        return lambda size: self.streams.uniform(name, self.date, size)
+
+
+def spoil_day(
+    scenario: Scenario,
+    contracts: Sequence[TableContract],
+    tables: Mapping[str, pa.Table],
+    streams: RandomStreams,
+    when: date,
+) -> dict[str, pa.Table]:
+    """The tables of a simulated day as they land, and the day's ledgers of noise and faults.
+
+    Parameters
+    ----------
+    contracts : as the tables land.
+    tables : as they were simulated.
+    """
+    day = DayOfFaults(scenario, streams, when)
+    landed = dict(tables)
+    of_noise, of_faults = [_no_entries(NOISE_LEDGER)], [_no_entries(FAULT_LEDGER)]
+    for contract in contracts:
+        noise, faults = noise_on(scenario.noise, contract), on_table(scenario.faults, contract.name)
+        if contract.truth or not contract.daily or not (noise or faults):
+            continue
+        feed = Feed.of(contract, tables[contract.name])
+        of_noise += measure(feed, noise, streams, when)
+        landed[contract.name], entries = _feed_with_faults(feed, faults, day)
+        of_faults += entries
+    if scenario.faults:
+        landed[FAULT_LEDGER.name] = _ledger(FAULT_LEDGER, of_faults, day)
+    if scenario.noise:
+        landed[NOISE_LEDGER.name] = _ledger(NOISE_LEDGER, of_noise, day)
+    return landed
+
+
+def _no_entries(ledger: TableContract) -> pa.Table:
+    return ledger.schema.remove(ledger.schema.get_field_index("day")).empty_table()
+
+
+def _ledger(contract: TableContract, entries: Sequence[pa.Table], day: DayOfFaults) -> pa.Table:
+    together = pa.concat_tables(
+        [part.select(entries[0].column_names).cast(entries[0].schema) for part in entries]
+    )
+    columns = {name: together[name].combine_chunks() for name in together.column_names}
+    return contract.table({**columns, "day": np.full(len(together), day.number, np.int32)})
+
+
+def _feed_with_faults(
+    feed: Feed, faults: Sequence[Fault], day: DayOfFaults
+) -> tuple[pa.Table, list[pa.Table]]:
+    """What lands of a table's day, and rows of the fault ledger, all columns but `day`."""
+    for fault in faults:
+        if isinstance(fault, DroppedDay) and day.uniform(fault)(1)[0] < day.probability(fault):
+            return feed.table().slice(0, 0), list(_dropped(feed, fault))
+    before = dict(feed.columns)
+    entries: list[pa.Table] = []
+    for fault in faults:
+        if not isinstance(fault, (DroppedDay, Duplicate)):
+            entries += _spoil(feed, before, fault, day)
+    copies: list[pa.Table] = []
+    for fault in faults:
+        if isinstance(fault, Duplicate):
+            copy, told = _double(feed, before, fault, day)
+            copies.append(copy)
+            entries += told
+    return pa.concat_tables([feed.table(), *copies]), entries
+
+
+def _dropped(feed: Feed, fault: Fault) -> Iterator[pa.Table]:
+    rows = np.arange(feed.rows)
+    nothing = pa.nulls(len(rows), pa.string())
+    yield _entries(feed, fault, WHOLE_ROW, rows, nothing, nothing)
+    for name in columns_that_can_be_hit(feed.contract):
+        yield _entries(feed, fault, name, rows, as_text(feed.columns[name]), nothing)
+
+
+def _spoil(feed: Feed, before: dict[str, pa.Array], fault: Fault, day: DayOfFaults) -> Iterator[pa.Table]:
+    """Hit the values of every column of the fault; a row is hit in each of them by itself."""
+    arrival = (feed.contract.arrives_at or "",)
+    for name in arrival if isinstance(fault, (Late, OutOfOrder)) else columns_of(fault):
+        values = Values(
+            feed.contract,
+            feed.contract.column(name),
+            before[name],
+            before,
+            day.number * MICROSECONDS_PER_DAY,
+            lambda what, name=name: day.uniform(fault, feed.contract.name, name, what)(feed.rows),  # type: ignore[misc]
+        )
+        hit = is_hit(fault, values, np.asarray(day.probability(fault)))
+        rows = np.flatnonzero(hit & feed.free(name) & can_be_hit(fault, values))
+        if len(rows) == 0:
+            continue
+        became = spoilt(fault, values, rows)
+        feed.put(name, rows, became)
+        yield _entries(feed, fault, name, rows, as_text(before[name].take(pa.array(rows))), as_text(became))
+
+
+def _double(
+    feed: Feed, before: dict[str, pa.Array], fault: Duplicate, day: DayOfFaults
+) -> tuple[pa.Table, list[pa.Table]]:
+    """Copies of rows as they are now, some of their values those of another row; and the entries."""
+    about = feed.contract.name
+    hit = day.uniform(fault, about, "hit")(feed.rows) < day.probability(fault)
+    rows = np.flatnonzero(hit & feed.free(WHOLE_ROW))
+    feed.take(WHOLE_ROW, rows)
+    nothing = pa.nulls(len(rows), pa.string())
+    entries = [_entries(feed, fault, WHOLE_ROW, rows, nothing, nothing)]
+    copy = Feed(feed.contract, {name: values.take(pa.array(rows)) for name, values in feed.columns.items()})
+    for name in fault.columns if feed.rows > 1 else ():
+        which = day.uniform(fault, about, name, "which")(feed.rows)[rows]
+        another = rows + 1 + (which * (feed.rows - 1)).astype(np.int64)
+        others = before[name].take(pa.array(another % feed.rows))
+        own = before[name].take(pa.array(rows))
+        changed = np.flatnonzero(unlike(own, others) & feed.free(name)[rows])
+        own, others = own.take(pa.array(changed)), others.take(pa.array(changed))
+        copy.put(name, changed, others)
+        feed.take(name, rows[changed])
+        entries.append(_entries(feed, fault, name, rows[changed], as_text(own), as_text(others)))
+    return copy.table(), entries
+
+
+def as_text(values: pa.Array) -> pa.Array:
+    """Values as text that the database casts back to the same values."""
+    return pc.cast(values, pa.string())
+
+
+def _entries(
+    feed: Feed, fault: Fault, name: str, rows: np.ndarray, original: pa.Array, became: pa.Array
+) -> pa.Table:
+    n = len(rows)
+    return pa.table({
+        "table_name": pa.repeat(feed.contract.name, n),
+        "key": keys_of(feed, rows),
+        "column_name": pa.repeat(name, n),
+        "fault_id": pa.repeat(fault.id, n),
+        "kind": pa.repeat(fault.kind, n),
+        "original_value": original,
+        "spoilt_value": became,
+    })  # fmt: skip
