@@ -35,13 +35,17 @@ from ..validation.decisions import (
 from ..validation.shares import compare_shares
 from . import questions as ask
 from .drift_checks import OF_DRIFT, Ledger
+from .fault_checks import OF_SPOILT, Spoilt
 from .outcome_checks import OF_THE_OUTCOME, OF_THE_TRUTH, OUTCOME_CHECKS, Outcomes
 from .partitions import asset_key
+from .undone import undone
 
 Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
-EXACTNESS_CHECKS = 5
-"""Volume, hours, shares, declared probability and leakage divide the family-wise error among them.
+Findings = Iterator[tuple[str, str, Finding]]
+
+EXACTNESS_CHECKS = 7
+"""Volume, hours, shares, declared probability, leakage, faults and noise divide the family-wise error.
 
 Holm's bound divides it further.
 """
@@ -327,6 +331,9 @@ def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.A
     described += [("replay", contract.name, replay.__doc__) for contract in generator.contracts(scenario)]
     described += [(name, table, check.__doc__) for (table, name), check in OF_DRIFT.items()]
     described += [
+        (name, table, check.__doc__) for (table, name), check in OF_SPOILT.items() if table in contracts
+    ]
+    described += [
         ("declared_shares", table, "Values occur as often as declared.")
         for table in dict.fromkeys(declared.table for declared in declarations.declared_shares())
     ]
@@ -342,20 +349,43 @@ def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.A
     ]
 
 
-def all_findings(landed: Landed, wanted: Collection[tuple[str, str]]) -> Iterator[tuple[str, str, Finding]]:
+def all_findings(landed: Landed, wanted: Collection[tuple[str, str]]) -> Findings:
     """Table, name and finding of every wanted (table, name)."""
     if not landed.days:
         nothing = Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
         yield from ((table, name, nothing) for table, name in wanted)
         return
+    ledger = Ledger(landed.scenario, landed.expectations, landed.connection, landed.days)
+    yield from _of_what_landed(landed, ledger, wanted)
+    with undone(landed.connection, landed.scenario, landed.generator):
+        yield from _of_the_world(landed, ledger, [one for one in wanted if not _speaks_of_landed_rows(*one)])
+
+
+def _speaks_of_landed_rows(table: str, name: str) -> bool:
+    """Whether a check looks at the rows as they landed; the others see them before noise and faults."""
+    return name in ("replay", "measured_anew") or (table, name) in OF_SPOILT
+
+
+def _of_what_landed(landed: Landed, ledger: Ledger, wanted: Collection[tuple[str, str]]) -> Findings:
+    chosen = [one for one in wanted if _speaks_of_landed_rows(*one)]
+    same = replay(landed) if any(name == "replay" for _, name in chosen) else {}
+    alpha = landed.scenario.checks.family_wise_error / EXACTNESS_CHECKS
+    spoilt = Spoilt(landed.scenario, landed.generator, landed.connection, landed.days, alpha)
+    for table, name in chosen:
+        if name == "replay":
+            yield table, name, same[table]
+        elif (table, name) in OF_SPOILT:
+            yield table, name, OF_SPOILT[table, name](spoilt)
+        else:
+            yield table, name, OF_DRIFT[table, name](ledger, landed.contracts[table])
+
+
+def _of_the_world(landed: Landed, ledger: Ledger, wanted: Collection[tuple[str, str]]) -> Findings:
     names = {name for _, name in wanted}
     found = claim_findings(landed, names) | outcome_findings(landed, names)
-    if "replay" in names:
-        found |= {(table, "replay"): finding for table, finding in replay(landed).items()}
     if "declared_shares" in names:
         shares = declared_shares(landed, landed.expectations.declared_shares())
         found |= {(table, "declared_shares"): finding for table, finding in shares.items()}
-    ledger = Ledger(landed.scenario, landed.expectations, landed.connection, landed.days)
     for table, name in wanted:
         if (table, name) in OF_DRIFT:
             yield table, name, OF_DRIFT[table, name](ledger, landed.contracts[table])

@@ -4,7 +4,8 @@ Intended figures come from the scenario, realised ones from plain SQL and `valid
 written anew, whole, in one transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -22,6 +23,7 @@ from ..simulation import make_generator, registry
 from ..validation.drift import Bins, Size, Yardstick
 from ..validation.outcomes import auc
 from . import questions as ask
+from .undone import undone
 
 Rows = list[dict[str, Any]]
 
@@ -37,11 +39,15 @@ def land_derived(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> d
 
 
 def derived_tables(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> dict[str, pa.Table]:
-    """`drift_ledger_daily` and `daily_profile` of what has landed."""
+    """`daily_profile` of what has landed, and `drift_ledger_daily` of the same before noise and faults."""
     generator, landed = make_generator(scenario), ask.landed_days(connection, scenario.name)
+    profile = daily_profile(connection, scenario, generator, landed)
+    parts = generator.ledger_parts()
+    with undone(connection, scenario, type(generator)) if parts else nullcontext():
+        ledger = daily_ledger(connection, scenario, generator, parts)
     return {
-        DRIFT_LEDGER_DAILY.name: _table(DRIFT_LEDGER_DAILY, daily_ledger(connection, scenario, generator)),
-        DAILY_PROFILE.name: _table(DAILY_PROFILE, daily_profile(connection, scenario, generator, landed)),
+        DRIFT_LEDGER_DAILY.name: _table(DRIFT_LEDGER_DAILY, ledger),
+        DAILY_PROFILE.name: _table(DAILY_PROFILE, profile),
     }
 
 
@@ -74,11 +80,13 @@ def daily_profile(
     return rows
 
 
-def daily_ledger(connection: duckdb.DuckDBPyConnection, scenario: Scenario, generator: BaseGenerator) -> Rows:
+def daily_ledger(
+    connection: duckdb.DuckDBPyConnection,
+    scenario: Scenario,
+    generator: BaseGenerator,
+    parts: Sequence[LedgerPart],
+) -> Rows:
     """Intended and realised size of every target of every declared drift on every day of the clock."""
-    parts = generator.ledger_parts()
-    if not parts:
-        return []
     rates = realised_rates(connection, scenario, generator)
     counts = ask.rows_per_day(connection, scenario.name, _events(generator))
     rows = []

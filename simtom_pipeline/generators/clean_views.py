@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..contracts import WHOLE_ROW, TableContract, ViewColumn, ViewContract
-from ..scenarios.models import ALL_FAULTS, Scenario
+from ..scenarios.models import Scenario
 from .fault_contracts import FAULT_LEDGER, columns_that_can_be_hit, spoilt_contracts, spoilt_tables
 
 CLEAN_MARK = "clean_"
@@ -19,7 +19,7 @@ def landed_views(
     typed = [_as_landed(view, clean, landed) for view in views]
     if not scenario.faults:
         return tuple(typed)
-    twin = spoilt_contracts(contracts, scenario.without(ALL_FAULTS))
+    twin = spoilt_contracts(contracts, scenario.faultless)
     return (*typed, *(clean_view(contract) for contract in spoilt_tables(twin, scenario)))
 
 

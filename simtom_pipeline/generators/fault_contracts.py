@@ -202,7 +202,10 @@ def _of_condition(contract: TableContract, fault: Missing, name: str, at: KeyPat
     assert fault.given is not None
     if fault.given.values is None and not contract.column(name).type.is_number:
         yield Refusal(at, "above or below", f"values, for {contract.name}.{name} is no number")
-    known = contract.column(name).type.values
+    kind = contract.column(name).type
+    if fault.given.values and not (kind.is_text or kind.is_whole or kind.sql == "BOOLEAN"):
+        yield Refusal((*at, "values"), "values", f"above or below, for {contract.name}.{name} is no word")
+    known = kind.values
     if fault.given.values and known and (strangers := sorted(set(fault.given.values) - set(known))):
         yield Refusal((*at, "values"), ", ".join(strangers), f"values of {name}: {', '.join(known)}")
 

@@ -167,7 +167,7 @@ def _numbers(column: Values) -> np.ndarray:
 
 def _in_numbers(column: Values, figure: float) -> float:
     """A figure of the scenario in the units of `_numbers`: money in cents."""
-    return figure * 100 if column.column.type.is_money else figure
+    return round(figure * 100, 6) if column.column.type.is_money else figure
 
 
 def _between(column: Values, low: float, high: float, uniform: np.ndarray) -> np.ndarray:

@@ -258,6 +258,11 @@ class Scenario(FrozenModel):
         name = f"{self.name}{TWIN_MARK}{cause}"
         return self.model_copy(update={"name": name, "drifts": drifts, "faults": faults, "drift_type": short})
 
+    @property
+    def faultless(self) -> "Scenario":
+        """The same scenario, under the same name, without its faults."""
+        return self.model_copy(update={"faults": ()})
+
     def __getattr__(self, name: str) -> Any:
         """The generator's section under its own name: `scenario.bnpl` is `scenario.settings`."""
         if name == self.__dict__.get("generator"):
