@@ -6,6 +6,7 @@ Importing this module costs about 0.4 s more than `simulation` (Altair): import 
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import partial
 from html import escape
 from itertools import groupby
 from math import ceil
@@ -18,7 +19,9 @@ import numpy as np
 import vl_convert
 
 from .generators.base import BaseGenerator
+from .generators.faults import hit_probability
 from .generators.ledger import LedgerPart
+from .scenarios.faults import Fault
 from .scenarios.models import ALL_DRIFTS, Clock, Scenario
 from .simulation import make_generator
 
@@ -48,11 +51,13 @@ DASHES = {ONSET: [4, 3], SETTLED: [1, 0], AT_ONCE: [9, 2, 2, 2]}
 
 
 def charts(scenario: Scenario) -> dict[str, Picture]:
-    """Altair charts by key: `volume`, `hours` and, for each drift, `drift_<id>`."""
+    """Altair charts by key: `volume`, `hours`, `faults` if there are any, and `drift_<id>` for each drift."""
     generator = make_generator(scenario)
+    faults = {"faults": _dressed(_faults(scenario), "Faults", HIT)} if scenario.faults else {}
     return {
         "volume": _dressed(_volume(generator), "Expected volume"),
         "hours": _dressed(_hours(generator), "An average day, hour by hour"),
+        **faults,
         **{f"drift_{name}": _drift(generator, name, parts) for name, parts in _drifts(generator)},
     }
 
@@ -138,6 +143,40 @@ def _hours(generator: BaseGenerator) -> Picture:
         x=alt.X("hour:O", title="hour of the day", axis=alt.Axis(labelAngle=0)),
         y=_y("events", "events per hour", zero=True),
     ).properties(width=WIDE, height=220)
+
+
+HIT = "probability that a value, row or stretch that a fault can hit is hit, day by day"
+
+
+def _faults(scenario: Scenario) -> Picture:
+    """A bar a fault, as dark as it is frequent; days on which it hits nothing are left out."""
+    rows: Rows = []
+    for fault in scenario.faults:
+        for probability, days in groupby(scenario.clock.days(), partial(hit_probability, scenario, fault)):
+            spell = list(days)
+            until = (spell[-1] + timedelta(1)).isoformat()
+            rows.append(_row(spell[0], until=until, fault=_named(fault), probability=probability))
+    color = alt.Color(
+        "probability:Q",
+        title=None,
+        scale=alt.Scale(type="log", range=["#d3e1ec", BLUE, "#12283d"]),
+        legend=alt.Legend(format="~%", orient="top", gradientLength=300, tickCount=5),
+    )
+    return (
+        _chart([row for row in rows if row["probability"] > 0])
+        .mark_bar(height=14)
+        .encode(
+            x=_x(scenario.clock, 10),
+            x2="until:T",
+            y=alt.Y("fault:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+            color=color,
+        )
+        .properties(width=WIDE - 160, height=22 * len(scenario.faults))
+    )
+
+
+def _named(fault: Fault) -> str:
+    return f"{fault.id}: {fault.kind.replace('_', ' ')}"
 
 
 # one drift --------------------------------------------------------------------------------------------

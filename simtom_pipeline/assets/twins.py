@@ -13,6 +13,7 @@ from ..generators.ledger import DRIFT_LEDGER, LedgerPart
 from ..landing import LandingError, connect, quoted, schema_of, table_name
 from ..scenarios.models import TWIN_MARK
 from ..simulation import registry
+from .questions import key_violations
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def differences(
 def _of_table(
     connection: duckdb.DuckDBPyConnection, one: str, other: str, contract: TableContract
 ) -> list[Difference]:
-    key = ", ".join(quoted(column) for column in contract.primary_key)
+    key = ", ".join([*(quoted(column) for column in contract.primary_key), COPY])
     values = [column for column in contract.column_names if column not in contract.primary_key]
     alone = f"a.{quoted(contract.primary_key[0])} IS NULL OR b.{quoted(contract.primary_key[0])} IS NULL"
     unlike = [f"NOT ({alone}) AND a.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in values]
@@ -107,7 +108,7 @@ def _of_table(
         for figure in ("count(*)", "count(DISTINCT day)", "min(day)", "max(day)")
     )
     flags = ", ".join(f"({condition}) AS c{n}" for n, condition in enumerate(conditions))
-    sides = [_side(name, contract, one, other) for name in (one, other)]
+    sides = [_side(connection, name, contract, one, other) for name in (one, other)]
     row = connection.execute(
         f"SELECT {figures} FROM (SELECT {day} AS day, {flags} FROM {sides[0]} a FULL JOIN {sides[1]} b"
         f" USING ({key}))"
@@ -117,13 +118,23 @@ def _of_table(
     ]
 
 
-def _side(name: str, contract: TableContract, one: str, other: str) -> str:
+COPY = "simtom_copy"
+
+
+def _side(
+    connection: duckdb.DuckDBPyConnection, name: str, contract: TableContract, one: str, other: str
+) -> str:
+    """Rows of the days that both have; those of one key, if a fault doubled some, are numbered."""
+    table, key = table_name(name, contract), ", ".join(quoted(column) for column in contract.primary_key)
+    number = f"1 AS {COPY}"
+    if key_violations(connection, name, contract):
+        number = f"row_number() OVER (PARTITION BY {key} ORDER BY rowid) AS {COPY}"
     if not contract.daily:
-        return f"(FROM {table_name(name, contract)})"
+        return f"(SELECT *, {number} FROM {table})"
     both = " INTERSECT ".join(
         f"SELECT day FROM {quoted(f'{scenario}_truth', 'daily_intensity')}" for scenario in (one, other)
     )
-    return f"(FROM {table_name(name, contract)} WHERE day IN ({both}))"
+    return f"(SELECT *, {number} FROM {table} WHERE day IN ({both}))"
 
 
 def landed_twins(connection: duckdb.DuckDBPyConnection, scenario: str) -> list[str]:

@@ -39,15 +39,15 @@ class DayOfFaults:
         """Days since 1970-01-01."""
         return (self.date - UNIX_EPOCH).days
 
-    def probability(self, fault: Fault) -> float:
-        """Of a hit: the rate times the schedule's weight on the day."""
-        weight = Course(fault.schedule, self.scenario.clock).weight(self.date) if fault.schedule else 1.0
-        return fault.rate * weight
-
     def uniform(self, fault: Fault, *about: str) -> Callable[[int], np.ndarray]:
         """Uniforms of one fault that no other draw shares."""
         name = ".".join(("fault", fault.id, *about))
         return lambda size: self.streams.uniform(name, self.date, size)
+
+
+def hit_probability(scenario: Scenario, fault: Fault, day: date) -> float:
+    """The rate times the schedule's weight on the day."""
+    return fault.rate * (Course(fault.schedule, scenario.clock).weight(day) if fault.schedule else 1.0)
 
 
 def spoil_day(
@@ -99,7 +99,9 @@ def _feed_with_faults(
 ) -> tuple[pa.Table, list[pa.Table]]:
     """What lands of a table's day, and rows of the fault ledger, all columns but `day`."""
     for fault in faults:
-        if isinstance(fault, DroppedDay) and day.uniform(fault)(1)[0] < day.probability(fault):
+        if isinstance(fault, DroppedDay) and day.uniform(fault)(1)[0] < hit_probability(
+            day.scenario, fault, day.date
+        ):
             return feed.table().slice(0, 0), list(_dropped(feed, fault))
     before = dict(feed.columns)
     entries: list[pa.Table] = []
@@ -135,7 +137,7 @@ def _spoil(feed: Feed, before: dict[str, pa.Array], fault: Fault, day: DayOfFaul
             day.number * MICROSECONDS_PER_DAY,
             lambda what, name=name: day.uniform(fault, feed.contract.name, name, what)(feed.rows),  # type: ignore[misc]
         )
-        hit = is_hit(fault, values, np.asarray(day.probability(fault)))
+        hit = is_hit(fault, values, np.asarray(hit_probability(day.scenario, fault, day.date)))
         rows = np.flatnonzero(hit & feed.free(name) & can_be_hit(fault, values))
         if len(rows) == 0:
             continue
@@ -149,7 +151,7 @@ def _double(
 ) -> tuple[pa.Table, list[pa.Table]]:
     """Copies of rows as they are now, some of their values those of another row; and the entries."""
     about = feed.contract.name
-    hit = day.uniform(fault, about, "hit")(feed.rows) < day.probability(fault)
+    hit = day.uniform(fault, about, "hit")(feed.rows) < hit_probability(day.scenario, fault, day.date)
     rows = np.flatnonzero(hit & feed.free(WHOLE_ROW))
     feed.take(WHOLE_ROW, rows)
     nothing = pa.nulls(len(rows), pa.string())
