@@ -497,7 +497,8 @@ def _law(fault: Fault, contract: TableContract, column: Column) -> str:
         case Typo() if column.type.is_text:
             return f"{right} AND damerau_levenshtein(original_value, spoilt_value) = 1"
         case Typo():
-            return f"{right} AND hamming(original_value, spoilt_value) = 1"
+            same_length = "length(original_value) = length(spoilt_value)"
+            return f"{right} AND CASE WHEN {same_length} THEN hamming(original_value, spoilt_value) = 1 END"
         case OutOfRange(low=low, high=high):
             return f"{number[0]} BETWEEN {low!r} AND {high!r}"
         case UnitChange(factor=factor):

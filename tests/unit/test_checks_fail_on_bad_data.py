@@ -85,7 +85,12 @@ def land(scenario: Scenario, file: Path) -> Path:
     }
     with landing.connect(file) as connection:
         landing.replace_days(
-            connection, scenario.name, generator.contracts(scenario), generator.views, days, tables
+            connection,
+            scenario.name,
+            generator.contracts(scenario),
+            generator.landed_views(scenario),
+            days,
+            tables,
         )
         land_derived(connection, scenario)
     return file

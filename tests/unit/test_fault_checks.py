@@ -1,0 +1,299 @@
+"""The checks of faults and noise pass on what was simulated, and fail on each thing that they speak of."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simtom_pipeline import landing, load_scenario
+from simtom_pipeline.assets.checks import Landed
+from simtom_pipeline.assets.fault_checks import OF_SPOILT
+from simtom_pipeline.scenarios.models import Scenario
+from simtom_pipeline.simulation import registry
+from simtom_pipeline.validation.decisions import Verdict
+from tests.unit.test_checks_fail_on_bad_data import all_checks, copied, findings, land
+from tests.unit.test_faults import EVERY_KIND, NOISE
+
+DIRTY: Mapping[str, Any] = {
+    "volume.base_daily_volume": 150,
+    "clock": {"start": "2024-01-01", "end": "2024-01-20"},
+    "bnpl.population.customer_lifetime_days": 30,
+    "noise": list(NOISE),
+    "faults": [
+        {**said, "id": f"f{n}_{said['kind']}", "rate": 0.1 if said["kind"] == "dropped_day" else 0.15}
+        for n, said in enumerate(EVERY_KIND)
+    ],
+}
+LEDGER, NOISY = "baseline_truth.fault_ledger", "baseline_truth.noise_ledger"
+OF_AMOUNT = "table_name = 'transactions' AND column_name = 'amount'"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
+    folder = tmp_path_factory.mktemp("dirty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMTOM_HOME", str(folder))
+        scenario = load_scenario("baseline", DIRTY)
+        land(scenario.without("faults"), folder / "dirty.duckdb")
+        return scenario, land(scenario, folder / "dirty.duckdb")
+
+
+@pytest.fixture
+def landed(original: tuple[Scenario, Path], tmp_path: Path) -> Iterator[Landed]:
+    with copied(*original, tmp_path) as landed:
+        yield landed
+
+
+def verdicts(landed: Landed, check: str) -> dict[str, Verdict]:
+    return {table: found.verdict for table, found in findings(landed, check).items()}
+
+
+def test_no_check_fails_on_what_was_simulated(landed: Landed) -> None:
+    for check in {name for name, _ in all_checks(landed)}:
+        for table, found in findings(landed, check).items():
+            assert found.verdict is not Verdict.FAILED, (table, check, found.summary, found.rows)
+            if table.endswith("_ledger"):
+                assert found.verdict is Verdict.PASSED
+
+
+def test_every_kind_of_fault_is_judged(landed: Landed) -> None:
+    (found,) = findings(landed, "faults_as_declared").values()
+    judged = {str(row["fault"]) for row in found.rows if float(row["n"]) > 0}
+    assert judged == {fault.id for fault in landed.scenario.faults}
+
+
+def of_kind(kind: str, change: str) -> str:
+    """Change the spoilt value of every entry of a kind, in the ledger."""
+    return f"UPDATE {LEDGER} SET spoilt_value = {change} WHERE kind = '{kind}' AND spoilt_value IS NOT NULL"
+
+
+SPOILED: dict[str, tuple[str, str, str]] = {
+    "an original value is another one": (
+        "faults_undone",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET original_value = '1.00' WHERE {OF_AMOUNT} AND day = DATE '2024-01-20'",
+    ),
+    "entries of the last day are missing": (
+        "faults_undone",
+        "fault_ledger",
+        f"DELETE FROM {LEDGER} WHERE kind = 'typo' AND day = DATE '2024-01-20'",
+    ),
+    "an undeclared copy of a row": (
+        "no_other_faults",
+        "fault_ledger",
+        "INSERT INTO baseline.devices SELECT * FROM baseline.devices LIMIT 1",
+    ),
+    "a spoilt value was repaired by hand": (
+        "no_other_faults",
+        "fault_ledger",
+        "UPDATE baseline.transactions SET amount = 12.34 WHERE amount IS NULL",
+    ),
+    "a row of a lost day arrived": (
+        "no_other_faults",
+        "fault_ledger",
+        f"INSERT INTO baseline.outcomes SELECT key[1], day, false, NULL, TIMESTAMP '2024-05-01', TIMESTAMP '2024-05-01' FROM {LEDGER}"
+        " WHERE table_name = 'outcomes' AND column_name = '(row)' AND kind = 'dropped_day' LIMIT 1",
+    ),
+    "a fault that nobody declared": (
+        "no_other_faults",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET fault_id = 'unknown' WHERE kind = 'late'",
+    ),
+    "too few rows are doubled": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"DELETE FROM {LEDGER} WHERE kind = 'duplicate' AND column_name = '(row)' AND key[1] % 2 = 0",
+    ),
+    "too few values are hit": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"DELETE FROM {LEDGER} WHERE kind = 'truncated' AND key[1] % 2 = 0",
+    ),
+    "every hit of one day is missing": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"DELETE FROM {LEDGER} WHERE kind = 'missing' AND day = DATE '2024-01-08'",
+    ),
+    "values get lost where the condition does not hold": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET fault_id = 'f1_missing', column_name = 'risk_score'"
+        f" WHERE fault_id = 'f2_missing' AND key NOT IN (SELECT key FROM {LEDGER}"
+        " WHERE column_name = 'risk_score')",
+    ),
+    "what is missing has a value": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET spoilt_value = '1' WHERE kind = 'missing'",
+    ),
+    "two slips": ("faults_as_declared", "fault_ledger", of_kind("typo", "spoilt_value || 'xy'")),
+    "beyond the range": ("faults_as_declared", "fault_ledger", of_kind("out_of_range", "'-99'")),
+    "always the same value of the range": (
+        "faults_as_declared",
+        "fault_ledger",
+        of_kind("out_of_range", "'-3'"),
+    ),
+    "another factor": (
+        "faults_as_declared",
+        "fault_ledger",
+        of_kind("unit_change", "CAST(CAST(spoilt_value AS DOUBLE) * 2 AS VARCHAR)"),
+    ),
+    "another category": ("faults_as_declared", "fault_ledger", of_kind("new_category", "'other'")),
+    "cut elsewhere": ("faults_as_declared", "fault_ledger", of_kind("truncated", "left(original_value, 2)")),
+    "stuck at another value": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET spoilt_value = '0.5' WHERE kind = 'stuck' AND column_name = 'risk_score'",
+    ),
+    "always the same delay": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET spoilt_value = CAST(CAST(original_value AS TIMESTAMP) + INTERVAL 3 HOUR"
+        " AS VARCHAR) WHERE kind = 'late'",
+    ),
+    "late before it happened": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET spoilt_value = '2020-01-01 00:00:00' WHERE kind = 'late'",
+    ),
+    "overtaken at another moment": (
+        "faults_as_declared",
+        "fault_ledger",
+        of_kind("out_of_order", "CAST(CAST(spoilt_value AS TIMESTAMP) + INTERVAL 1 SECOND AS VARCHAR)"),
+    ),
+    "the copy has a value that no row has": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET spoilt_value = '0.07' WHERE kind = 'duplicate' AND {OF_AMOUNT}",
+    ),
+    "a day too many is lost": (
+        "faults_as_declared",
+        "fault_ledger",
+        f"INSERT INTO {LEDGER} SELECT 'outcomes', [transaction_id], '(row)', day, 'f19_dropped_day',"
+        " 'dropped_day', NULL, NULL FROM baseline.outcomes",
+    ),
+    "two entries of one value": (
+        "primary_key",
+        "fault_ledger",
+        f"INSERT INTO {LEDGER} SELECT * FROM {LEDGER} LIMIT 1",
+    ),
+    "the ledger is not the simulated one": (
+        "replay",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET kind = 'late' WHERE day = DATE '2024-01-20'",
+    ),
+    "two true values": (
+        "primary_key",
+        "noise_ledger",
+        f"INSERT INTO {NOISY} SELECT * FROM {NOISY} LIMIT 1",
+    ),
+    "the noise is not the simulated one": (
+        "replay",
+        "noise_ledger",
+        f"DELETE FROM {NOISY} WHERE day = DATE '2024-01-20'",
+    ),
+    "a true value is another one": (
+        "noise_undone",
+        "noise_ledger",
+        f"UPDATE {NOISY} SET true_value = true_value + 1 WHERE day = DATE '2024-01-20'",
+    ),
+    "noise on another column": (
+        "noise_as_declared",
+        "noise_ledger",
+        f"UPDATE {NOISY} SET column_name = 'amount' WHERE column_name = 'risk_score'",
+    ),
+    "what was measured is not what landed": (
+        "noise_as_declared",
+        "noise_ledger",
+        f"UPDATE {NOISY} SET measured_value = measured_value * 1.01",
+    ),
+    "twice the noise": (
+        "noise_as_declared",
+        "noise_ledger",
+        f"UPDATE {NOISY} SET true_value = measured_value + 2 * (true_value - measured_value)"
+        " WHERE noise_type = 'gaussian'",
+    ),
+    "uniform noise of one sign": (
+        "noise_as_declared",
+        "noise_ledger",
+        f"UPDATE {NOISY} SET true_value = measured_value - abs(true_value - measured_value)"
+        " WHERE noise_type = 'uniform'",
+    ),
+    "too few outliers": (
+        "noise_as_declared",
+        "noise_ledger",
+        f"DELETE FROM {NOISY} WHERE noise_type = 'outliers' AND key[1] % 2 = 0",
+    ),
+    "outliers of another size": (
+        "noise_as_declared",
+        "noise_ledger",
+        f"UPDATE {NOISY} SET true_value = true_value * 2 WHERE noise_type = 'outliers'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPOILED)
+def test_a_check_fails_on_data_that_is_wrong_in_its_way(case: str, landed: Landed) -> None:
+    check, table, sql = SPOILED[case]
+    before = landed.connection.execute(f"SELECT hash(list(l)) FROM baseline_truth.{table} l").fetchall()
+    landed.connection.execute(sql)
+    if f"baseline_truth.{table}" in sql.split(" SELECT ")[0]:
+        assert (
+            before
+            != landed.connection.execute(f"SELECT hash(list(l)) FROM baseline_truth.{table} l").fetchall()
+        )
+    assert verdicts(landed, check)[table] is Verdict.FAILED
+
+
+def test_every_check_of_the_ledgers_has_been_seen_to_fail(landed: Landed) -> None:
+    seen = {(table, check) for check, table, _ in SPOILED.values()}
+    ledgers = {table for table, _ in OF_SPOILT}
+    assert {(table, check) for check, table in all_checks(landed) if table in ledgers} == seen
+
+
+def test_a_wrong_world_is_noticed_under_its_faults(landed: Landed) -> None:
+    """What the checks of the world see is not the faults: an installment that should not be there counts."""
+    assert verdicts(landed, "primary_key")["transactions"] is Verdict.PASSED
+    assert landed.connection.execute(
+        "SELECT count(*) > count(DISTINCT transaction_id) FROM baseline.transactions"
+    ).fetchall() == [(True,)]
+    landed.connection.execute("UPDATE baseline.customers SET signup_at = '2030-01-01'")
+    assert verdicts(landed, "day_boundaries")["customers"] is Verdict.FAILED
+    assert verdicts(landed, "temporal_integrity")["transactions"] is Verdict.FAILED
+
+
+def test_the_twin_without_faults_is_the_world_under_them(landed: Landed) -> None:
+    (found,) = findings(landed, "twins").values()
+    assert found.verdict is Verdict.PASSED
+    assert "1 twins over 20 days" in found.summary
+    landed.connection.execute("UPDATE baseline__without_faults.transactions SET amount = amount + 1")
+    (found,) = findings(landed, "twins").values()
+    assert found.verdict is Verdict.FAILED
+    assert {(row["table"], row["column"]) for row in found.rows} == {("transactions", "amount")}
+
+
+def test_the_file_is_as_before_once_the_checks_have_looked(landed: Landed) -> None:
+    ask = (
+        "SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY ALL"
+    )
+    before = landed.connection.execute(ask).fetchall()
+    findings(landed, "primary_key")
+    assert landed.connection.execute(ask).fetchall() == before
+    (here,) = landed.connection.execute("SELECT count(*) FROM transactions").fetchall()
+    assert here == landed.connection.execute("SELECT count(*) FROM baseline.transactions").fetchall()[0]
+    assert landed.connection.execute("SELECT current_database()").fetchall() == [("copy",)]
+
+
+def test_a_feed_that_gets_faults_later_does_not_fit_its_file(
+    original: tuple[Scenario, Path], tmp_path: Path
+) -> None:
+    """A column that may not be NULL is refused before anything is lost."""
+    clean, file = load_scenario("baseline", {**DIRTY, "faults": [], "noise": []}), tmp_path / "clean.duckdb"
+    land(clean, file)
+    contracts = registry().generator("bnpl").landed_contracts(original[0])
+    with landing.connect(file) as connection, pytest.raises(landing.LandingError) as refused:
+        landing.check_fits(connection, "baseline", contracts)
+    message = str(refused.value)
+    assert "does not let risk_level be NULL" in message
+    assert "has installment_count as SMALLINT instead of BIGINT" in message
