@@ -71,10 +71,10 @@ def _columns(contract: TableContract | ViewContract) -> str:
 
 
 def write_pictures() -> None:
-    """A picture of every drift of the scenarios that have a page."""
+    """A picture of every drift, and of the faults, of the scenarios that have a page."""
     for page in sorted(SCENARIO_PAGES.glob("*.md")):
         for key, chart in charts(load_scenario(page.stem)).items():
-            if key.startswith("drift_"):
+            if key.startswith(("drift_", "faults")):
                 target = SCENARIO_PAGES / f"{page.stem}_{key.removeprefix('drift_')}.svg"
                 target.write_text(svg(chart))
 

@@ -36,3 +36,21 @@ def test_the_default_model_is_trained_and_compared_with_its_ceiling(tmp_path: Pa
     assert set(auc) == {"logistic regression", "gradient boosting", "ceiling, signals only", "Bayes ceiling"}
     assert 0.65 < auc["gradient boosting"] < auc["Bayes ceiling"]
     assert auc["ceiling, signals only"] < auc["Bayes ceiling"]
+
+
+def test_quality_rules_are_scored_against_the_ledger(tmp_path: Path) -> None:
+    file = tmp_path / "dirty.duckdb"
+    overrides = {"volume.base_daily_volume": 300, "clock.start": "2024-08-20", "clock.end": "2024-09-20"}
+    scenario = load_scenario("dirty_feed", overrides)
+    days, generator = scenario.clock.days(), registry().generator("bnpl")
+    land_history(scenario, generator, days, lambda: connect(file), lambda landed: None)
+    command = [sys.executable, str(EXAMPLES / "score_quality_rules.py"), "--database", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()[2:]]
+    figures = {name: [float(share.rstrip("%")) for share in shares] for name, _, *shares in lines}
+    assert len(figures) == 11
+    assert figures["risk_score is there"][2:] == [100.0, 100.0]
+    assert figures["the identifier is unique"][2:] == [100.0, 100.0]
+    assert figures["amount below 2,500 USD"][2] == 100.0 > figures["amount below 2,500 USD"][3]
+    assert figures["time on site below 1,000 s"][0] < 60

@@ -21,7 +21,7 @@ DIRTY: Mapping[str, Any] = {
     "bnpl.population.customer_lifetime_days": 30,
     "noise": list(NOISE),
     "faults": [
-        {**said, "id": f"f{n}_{said['kind']}", "rate": 0.1 if said["kind"] == "dropped_day" else 0.15}
+        {**said, "id": f"f{n}_{said['kind']}", "rate": 0.2 if said["kind"] == "dropped_day" else 0.15}
         for n, said in enumerate(EVERY_KIND)
     ],
 }
@@ -92,8 +92,8 @@ SPOILED: dict[str, tuple[str, str, str]] = {
     "a row of a lost day arrived": (
         "no_other_faults",
         "fault_ledger",
-        f"INSERT INTO baseline.outcomes SELECT key[1], day, false, NULL, TIMESTAMP '2024-05-01', TIMESTAMP '2024-05-01' FROM {LEDGER}"
-        " WHERE table_name = 'outcomes' AND column_name = '(row)' AND kind = 'dropped_day' LIMIT 1",
+        f"INSERT INTO baseline.outcomes SELECT key[1], day, false, NULL, '2024-05-01', '2024-05-01'"
+        f" FROM {LEDGER} WHERE table_name = 'outcomes' AND column_name = '(row)' AND kind = 'dropped_day' LIMIT 1",
     ),
     "a fault that nobody declared": (
         "no_other_faults",
@@ -113,7 +113,8 @@ SPOILED: dict[str, tuple[str, str, str]] = {
     "every hit of one day is missing": (
         "faults_as_declared",
         "fault_ledger",
-        f"DELETE FROM {LEDGER} WHERE kind = 'missing' AND day = DATE '2024-01-08'",
+        f"DELETE FROM {LEDGER} WHERE kind = 'missing'"
+        f" AND day = (SELECT min(day) FROM {LEDGER} WHERE kind = 'missing')",
     ),
     "values get lost where the condition does not hold": (
         "faults_as_declared",

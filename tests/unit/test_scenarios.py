@@ -30,6 +30,9 @@ BUILT_IN = {
     "fraud_wave": "nhpp",
     "credit_tightening": "nhpp",
     "slow_labels": "nhpp",
+    "dirty_feed": "nhpp",
+    "late_labels_and_events": "nhpp",
+    "outage": "nhpp",
 }
 
 
