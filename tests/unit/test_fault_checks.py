@@ -93,7 +93,8 @@ SPOILED: dict[str, tuple[str, str, str]] = {
         "no_other_faults",
         "fault_ledger",
         f"INSERT INTO baseline.outcomes SELECT key[1], day, false, NULL, '2024-05-01', '2024-05-01'"
-        f" FROM {LEDGER} WHERE table_name = 'outcomes' AND column_name = '(row)' AND kind = 'dropped_day' LIMIT 1",
+        f" FROM {LEDGER} WHERE table_name = 'outcomes' AND column_name = '(row)'"
+        " AND kind = 'dropped_day' LIMIT 1",
     ),
     "a fault that nobody declared": (
         "no_other_faults",
