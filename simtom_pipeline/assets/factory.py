@@ -135,7 +135,8 @@ def _view_count(
     """Rows of a view; a table macro has none before it is asked about a moment."""
     if view.parameters:
         return {}
-    return {"dagster/row_count": landing.count_rows(connection, scenario.name, view.name)}
+    schema = landing.schema_of(scenario.name, view)
+    return {"dagster/row_count": landing.count_rows(connection, schema, view.name)}
 
 
 def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:

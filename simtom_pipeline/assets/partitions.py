@@ -23,8 +23,7 @@ def daily_partitions(scenario: Scenario) -> dg.DailyPartitionsDefinition:
 
 def asset_key(scenario: Scenario, contract: TableContract | ViewContract) -> dg.AssetKey:
     """`<scenario>/<table>`, or `<scenario>/truth/<table>` for what only the simulator knows."""
-    truth = isinstance(contract, TableContract) and contract.truth
-    return dg.AssetKey([scenario.name, *(["truth"] if truth else []), contract.name])
+    return dg.AssetKey([scenario.name, *(["truth"] if contract.truth else []), contract.name])
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

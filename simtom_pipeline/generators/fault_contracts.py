@@ -5,6 +5,7 @@ A column is as wide as what can land in it: a misspelt ENUM is text, what can be
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import ceil, floor
 
 from ..contracts import (
     BIGINT,
@@ -230,6 +231,8 @@ def _objection(contract: TableContract, fault: Fault, name: str) -> str:
         return f"{name} is neither text nor a whole number nor an amount"
     if isinstance(fault, (OutOfRange, UnitChange)) and not kind.is_number:
         return f"{name} is no number"
+    if isinstance(fault, OutOfRange) and kind.is_whole and ceil(fault.low) > floor(fault.high):
+        return f"{name} is whole, and no whole number is from {fault.low:g} to {fault.high:g}"
     if isinstance(fault, (NewCategory, Truncated)) and not kind.is_text:
         return f"{name} is no text"
     if isinstance(fault, NewCategory) and fault.category in kind.values:
