@@ -157,7 +157,7 @@ def preview(
     ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Draw a scenario without simulating it: volume, hours and every drift, as one page and as PNGs."""
+    """Draw a scenario without simulating it: volume, hours, faults, every drift, as one page and as PNGs."""
     with user_mistakes():
         loaded = load_scenario(scenario, _overrides(overrides or []))
     from .pictures import write_preview

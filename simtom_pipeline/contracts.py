@@ -56,6 +56,10 @@ class ColumnType:
             array = array.view(pa.int64())
         return np.asarray(array.fill_null(0).to_numpy(zero_copy_only=False))
 
+    def in_numbers(self, figure: float) -> float:
+        """A figure in the unit of `numbers`: an amount in cents."""
+        return round(figure * 100, 6) if self.is_money else figure
+
     @property
     def is_text(self) -> bool:
         """Whether its values are words: free text or an ENUM."""

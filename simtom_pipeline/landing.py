@@ -177,8 +177,10 @@ def check_fits(
 
     Raises
     ------
-    LandingError : one does not; the message names every difference and what to do. Nothing is changed.
+    LandingError : one does not, or the file is called as a schema in it; the message names every difference
+        and what to do. Nothing is changed.
     """
+    _refuse_ambiguity(connection, {schema_of(scenario, contract) for contract in contracts})
     existing = _existing_columns(connection)
     misfits = [
         misfit
@@ -189,6 +191,18 @@ def check_fits(
     if misfits:
         raise LandingError(_refusal(connection, scenario, contracts, misfits))
     return set(existing)
+
+
+def _refuse_ambiguity(connection: duckdb.DuckDBPyConnection, schemas: set[str]) -> None:
+    """A file that is called as one of its schemas cannot be asked: SQL takes the name for the database's."""
+    name, path = connection.execute(
+        "SELECT database_name, path FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()[0]
+    if name.lower() in schemas:
+        raise LandingError(
+            f"{path} is called as the schema {name} that would land in it, and DuckDB could not tell one from"
+            f" the other. Nothing was landed. Name another file, such as --database {name}_history.duckdb."
+        )
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:

@@ -87,6 +87,8 @@ def daily_ledger(
     parts: Sequence[LedgerPart],
 ) -> Rows:
     """Intended and realised size of every target of every declared drift on every day of the clock."""
+    if not parts:
+        return []
     rates = realised_rates(connection, scenario, generator)
     counts = ask.rows_per_day(connection, scenario.name, _events(generator))
     rows = []
@@ -114,6 +116,14 @@ def _events(generator: BaseGenerator) -> TableContract:
     return next(c for c in generator.clean_contracts() if c.name == generator.event_table)
 
 
+def _rows_of_days(number: np.ndarray) -> dict[date, np.ndarray]:
+    """Numbers of the rows of each day, given days since 1970-01-01, shape (n,)."""
+    order = np.argsort(number, kind="stable")
+    days, start = np.unique(number[order], return_index=True)
+    parts = np.split(order, start[1:]) if len(days) else []
+    return dict(zip(map(ask.as_date, days), parts, strict=True))
+
+
 NOTHING = Size(None, None, None, None, None, None)
 
 
@@ -129,8 +139,7 @@ def realised_sizes(
             day: (count, Size(None, float(count), None, None, None, None)) for day, count in counts.items()
         }
     number, values = ask.measured(connection, scenario.name, entry)
-    days, start = np.unique(number, return_index=True)
-    of_day = dict(zip(map(ask.as_date, days), np.split(values, start[1:]), strict=True))
+    of_day = {day: values[rows] for day, rows in _rows_of_days(number).items()}
     yardstick = yardstick_of(entry, of_day, bool(part.measured and part.measured.of_logarithm))
     return {day: (len(some), yardstick.size(some)) for day, some in of_day.items()}
 
@@ -160,14 +169,12 @@ def realised_rates(
     (key,) = events.primary_key
     drawn = ask.outcomes(connection, scenario.name, declared, events.name, key)
     rates: dict[date, tuple[float, float | None]] = {}
-    order = np.argsort(drawn.day, kind="stable")
-    days, start = np.unique(drawn.day[order], return_index=True)
-    for day, rows in zip(days, np.split(order, start[1:]), strict=True):
+    for day, rows in _rows_of_days(drawn.day).items():
         outcome, probability = drawn.outcome[rows], drawn.probability[rows]
         known = ~np.isnan(outcome) & ~np.isnan(probability)
         outcome, probability = outcome[known], probability[known]
         if len(outcome):
             few = min(outcome.sum(), len(outcome) - outcome.sum()) < 2
             area = None if few else auc(outcome, probability)[0]
-            rates[ask.as_date(day)] = (float(outcome.mean()), area)
+            rates[day] = (float(outcome.mean()), area)
     return rates

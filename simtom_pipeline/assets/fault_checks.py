@@ -7,7 +7,9 @@ What a fault may do is said here in plain SQL and distribution functions, from t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
+from math import ceil, floor
 from typing import Any
 
 import duckdb
@@ -28,6 +30,7 @@ from ..generators.fault_contracts import (
 from ..landing import quoted, table_name
 from ..scenarios.drifts import Linear, Pulse
 from ..scenarios.faults import (
+    LONGEST_DELAY_HOURS,
     Delay,
     DroppedDay,
     Duplicate,
@@ -289,7 +292,7 @@ def _judged(statements: Sequence[Statement], alpha: float, what: str) -> Finding
     rows: Rows = []
     verdicts = []
     for statement, p in zip(statements, adjusted, strict=True):
-        verdict = Verdict.FAILED if statement.violations or p < alpha else Verdict.PASSED
+        verdict = Verdict.FAILED if statement.violations or not p >= alpha else Verdict.PASSED
         verdicts.append(verdict)
         rows.append({
             what: statement.fault, "table": statement.table, "column": statement.column,
@@ -386,7 +389,7 @@ def _of_values(
     yield Statement(
         fault.id, contract.name, column.name, LAWS_IN_WORDS[fault.kind], n, n, n - wrong, violations=wrong
     )
-    if isinstance(fault, (Late, OutOfRange)):
+    if isinstance(fault, Late) or (isinstance(fault, OutOfRange) and _is_spread(fault)):
         yield _of_distribution(spoilt, fault, contract, column, joined)
 
 
@@ -543,18 +546,25 @@ def _of_distribution(
         moment = quoted(contract.dated_by or "")
         value = f"(epoch_us(CAST(spoilt_value AS TIMESTAMP)) - epoch_us({moment})) / 3.6e9"
         law, unit = _delay(fault.delay), 0.0
+        longest = float(law.cdf(LONGEST_DELAY_HOURS))
     elif unit:
-        first, last = np.ceil(fault.low / unit), np.floor(fault.high / unit)
-        law = stats.uniform(first * unit, (last - first + 1) * unit)
+        low, high = (Decimal(repr(bound)) / Decimal(repr(unit)) for bound in (fault.low, fault.high))
+        law = stats.uniform(ceil(low) * unit, (floor(high) - ceil(low) + 1) * unit)
+        longest = 1.0
     else:
-        law = stats.uniform(fault.low, fault.high - fault.low)
+        law, longest = stats.uniform(fault.low, fault.high - fault.low), 1.0
     found = spoilt.connection.execute(f"SELECT {value} AS value FROM {joined} ORDER BY ALL").fetchnumpy()
     values = spread_over_unit(np.asarray(found["value"], float), unit)
     return Statement(
         fault.id, contract.name, column.name, "distribution of the values: median", len(values),
         float(law.median()), float(np.median(values)) if len(values) else 0.0,
-        p_value=law_p(values, law.cdf),
+        p_value=law_p(values, lambda value: law.cdf(value) / longest),
     )  # fmt: skip
+
+
+def _is_spread(fault: OutOfRange) -> bool:
+    """Whether the range is more than one value, as far as binary numbers can tell."""
+    return fault.high - fault.low > 1e-9 * max(abs(fault.low), abs(fault.high))
 
 
 def _unit(kind: ColumnType) -> float:

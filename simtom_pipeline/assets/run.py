@@ -10,6 +10,7 @@ import dagster as dg
 
 from .. import landing
 from ..generators.base import BaseGenerator
+from ..generators.fault_contracts import FAULT_LEDGER
 from ..scenarios.models import Scenario
 from ..simulation import registry, scenario_files
 from .factory import Progress, resources, scenario_definitions
@@ -70,7 +71,7 @@ def run_history(
     return RunReport(
         rows=rows,
         checks=[_check_result(evaluation) for evaluation in result.get_asset_check_evaluations()],
-        queries=queries(schema, scenario.name, generator),
+        queries=queries(schema, scenario, generator),
         known_to_dagster=scenario.name in scenario_files(),
     )
 
@@ -117,8 +118,13 @@ def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
     )
 
 
-def queries(schema: str, name: str, generator: type[BaseGenerator]) -> list[str]:
-    """Three queries to try, in the scenario's schema as SQL writes it."""
+def queries(schema: str, scenario: Scenario, generator: type[BaseGenerator]) -> list[str]:
+    """Queries to try, in the scenario's schema as SQL writes it: three, and one of its faults."""
+    truth = f"{scenario.name}_truth"
+    of_faults = (
+        f"SELECT kind, column_name, count(*) AS entries FROM {truth}.{FAULT_LEDGER.name}"
+        " GROUP BY ALL ORDER BY ALL;"
+    )
     events = generator.event_table
     flat = generator.views[0].name if generator.views else events
     return [
@@ -126,6 +132,7 @@ def queries(schema: str, name: str, generator: type[BaseGenerator]) -> list[str]
         f"SELECT date_trunc('month', event_time) AS month, count(*) AS events"
         f" FROM {schema}.{events} GROUP BY ALL ORDER BY ALL;",
         "SELECT i.day, round(i.expected_count) AS expected, count(*) AS landed"
-        f" FROM {name}_truth.daily_intensity i JOIN {schema}.{events} USING (day)"
+        f" FROM {truth}.daily_intensity i JOIN {schema}.{events} USING (day)"
         " GROUP BY ALL ORDER BY landed DESC LIMIT 5;",
+        *([of_faults] if scenario.faults else []),
     ]

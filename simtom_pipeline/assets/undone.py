@@ -18,8 +18,6 @@ from ..landing import create_view, quoted, schema_of
 from ..scenarios.models import TWIN_MARK, Scenario
 from .twins import landed_twins
 
-CATALOG = "simtom_undone"
-
 
 @contextmanager
 def undone(
@@ -33,11 +31,12 @@ def undone(
         "SELECT current_database(), current_setting('search_path')"
     ).fetchall()
     twins = [f"{scenario.name}{TWIN_MARK}{cause}" for cause in landed_twins(connection, scenario.name)]
-    connection.execute(f"ATTACH ':memory:' AS {CATALOG}")
+    catalog = f"{file}_undone"
+    connection.execute(f"ATTACH ':memory:' AS {quoted(catalog)}")
     try:
         for name in (scenario.name, *twins):
-            _fill(connection, scenario, generator, file, name)
-        connection.execute(f"USE {CATALOG}")
+            _fill(connection, scenario, generator, (file, catalog), name)
+        connection.execute(f"USE {quoted(catalog)}")
         for view in generator.views:
             for statement in create_view(scenario.name, view):
                 connection.execute(statement)
@@ -46,22 +45,23 @@ def undone(
         connection.execute(f"USE {quoted(file)}")
         if path:
             connection.execute("SET search_path = ?", [path])
-        connection.execute(f"DETACH {CATALOG}")
+        connection.execute(f"DETACH {quoted(catalog)}")
 
 
 def _fill(
     connection: duckdb.DuckDBPyConnection,
     scenario: Scenario,
     generator: type[BaseGenerator],
-    file: str,
+    catalogs: tuple[str, str],
     name: str,
 ) -> None:
     """One scenario's schemas: tables that were spoilt made anew, the others seen through."""
+    file, catalog = catalogs
     found = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ?", [file]
     ).fetchall()
     for schema in (name, f"{name}_truth"):
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(CATALOG, schema)}")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog, schema)}")
     ledgers = {table for schema, table in found if schema == f"{name}_truth"}
     for contract in (*generator.clean_contracts(), *DERIVED, FAULT_LEDGER, NOISE_LEDGER):
         place = (schema_of(name, contract), contract.name)
@@ -71,7 +71,7 @@ def _fill(
         # Its name in the catalog is what tells that a scenario has landed: a table, as it is there.
         kind = "TABLE" if rows or contract is DAILY_INTENSITY else "VIEW"
         connection.execute(
-            f"CREATE {kind} {quoted(CATALOG, *place)} AS {rows or f'FROM {quoted(file, *place)}'}"
+            f"CREATE {kind} {quoted(catalog, *place)} AS {rows or f'FROM {quoted(file, *place)}'}"
         )
 
 

@@ -3,6 +3,7 @@
 A column is as wide as what can land in it: a misspelt ENUM is text, what can be lost may be NULL.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil, floor
@@ -16,6 +17,7 @@ from ..contracts import (
     WHOLE_ROW,
     WIDE_MONEY,
     Column,
+    ColumnType,
     TableContract,
 )
 from ..scenarios.faults import (
@@ -200,15 +202,30 @@ def _of_fault(
 
 
 def _of_condition(contract: TableContract, fault: Missing, name: str, at: KeyPath) -> Iterator[Refusal]:
-    assert fault.given is not None
-    if fault.given.values is None and not contract.column(name).type.is_number:
-        yield Refusal(at, "above or below", f"values, for {contract.name}.{name} is no number")
-    kind = contract.column(name).type
-    if fault.given.values and not (kind.is_text or kind.is_whole or kind.sql == "BOOLEAN"):
-        yield Refusal((*at, "values"), "values", f"above or below, for {contract.name}.{name} is no word")
-    known = kind.values
-    if fault.given.values and known and (strangers := sorted(set(fault.given.values) - set(known))):
+    given, kind = fault.given, contract.column(name).type
+    called = f"{contract.name}.{name}"
+    countable = kind.is_text or kind.is_whole or kind.sql == "BOOLEAN"
+    for bound in ("above", "below"):
+        if getattr(given, bound) is not None and not kind.is_number:
+            instead = f"`values`, for {called} is no number" if countable else _neither(called)
+            yield Refusal((*at, bound), getattr(given, bound), instead)
+    if given.values is None:
+        return
+    if not countable:
+        instead = f"`above` or `below`, for {called} is no word" if kind.is_number else _neither(called)
+        yield Refusal((*at, "values"), list(given.values), instead)
+    known = ("false", "true") if kind.sql == "BOOLEAN" else kind.values
+    if known and (strangers := sorted(set(given.values) - set(known))):
         yield Refusal((*at, "values"), ", ".join(strangers), f"values of {name}: {', '.join(known)}")
+    elif kind.is_whole and (strangers := [text for text in given.values if not WHOLE_NUMBER.fullmatch(text)]):
+        yield Refusal((*at, "values"), ", ".join(strangers), f"whole numbers in quotes, such as {called} has")
+
+
+WHOLE_NUMBER = re.compile("0|-?[1-9][0-9]*")
+
+
+def _neither(called: str) -> str:
+    return f"another column, for {called} is a moment: a condition cannot be said of it"
 
 
 def _of_column(contract: TableContract, fault: Fault, name: str, at: KeyPath) -> Iterator[Refusal]:
@@ -231,10 +248,17 @@ def _objection(contract: TableContract, fault: Fault, name: str) -> str:
         return f"{name} is neither text nor a whole number nor an amount"
     if isinstance(fault, (OutOfRange, UnitChange)) and not kind.is_number:
         return f"{name} is no number"
-    if isinstance(fault, OutOfRange) and kind.is_whole and ceil(fault.low) > floor(fault.high):
-        return f"{name} is whole, and no whole number is from {fault.low:g} to {fault.high:g}"
+    if isinstance(fault, OutOfRange) and _is_empty(fault, kind):
+        unit = "cents" if kind.is_money else "numbers"
+        return f"{name} is in whole {unit}, and there is none from {fault.low:g} to {fault.high:g}"
     if isinstance(fault, (NewCategory, Truncated)) and not kind.is_text:
         return f"{name} is no text"
     if isinstance(fault, NewCategory) and fault.category in kind.values:
         return f"{fault.category} is a known value of {name}"
     return ""
+
+
+def _is_empty(fault: OutOfRange, kind: ColumnType) -> bool:
+    """Whether no value of the type is in the range."""
+    whole = kind.is_whole or kind.is_money
+    return whole and ceil(kind.in_numbers(fault.low)) > floor(kind.in_numbers(fault.high))

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
-from ..contracts import Column, TableContract
+from ..contracts import Column, ColumnType, TableContract
 from ..scenarios.faults import (
+    LONGEST_DELAY_HOURS,
     Delay,
     ExponentialDelay,
     Fault,
@@ -78,9 +79,8 @@ def can_be_hit(fault: Fault, column: Values) -> np.ndarray:
         case Typo():
             return column.known & (_lengths(column) >= 2 if column.column.type.is_text else True)
         case OutOfRange(low=low, high=high):
-            bounds = _in_numbers(column, low), _in_numbers(column, high)
-            numbers = _numbers(column)
-            return column.known & ((numbers < bounds[0]) | (numbers > bounds[1]))
+            kind, numbers = column.column.type, _numbers(column)
+            return column.known & ((numbers < kind.in_numbers(low)) | (numbers > kind.in_numbers(high)))
         case UnitChange():
             return column.known & (_numbers(column) != 0)
         case NewCategory(category=category):
@@ -124,7 +124,7 @@ def spoilt(fault: Fault, column: Values, rows: np.ndarray) -> pa.Array:
             return kind.array(_wrong_digit(_numbers(column)[rows], *uniform))
         case OutOfRange(low=low, high=high):
             between = column.uniform("value")[rows]
-            return kind.array(_between(column, _in_numbers(column, low), _in_numbers(column, high), between))
+            return kind.array(_between(kind, kind.in_numbers(low), kind.in_numbers(high), between))
         case UnitChange(factor=factor):
             numbers = _numbers(column)[rows]
             changed = numbers * factor
@@ -139,12 +139,13 @@ def spoilt(fault: Fault, column: Values, rows: np.ndarray) -> pa.Array:
 
 
 def delay_hours(delay: Delay, uniform: np.ndarray) -> np.ndarray:
-    """Delays by inversion, hours, the shape of `uniform`."""
+    """Delays of at most LONGEST_DELAY_HOURS by inversion, hours, the shape of `uniform`."""
     match delay:
         case ExponentialDelay(mean_hours=mean):
-            return exponential(uniform, mean)
+            return exponential(uniform * -np.expm1(-LONGEST_DELAY_HOURS / mean), mean)
         case LognormalDelay(median_hours=median, sigma=sigma):
-            return median * np.exp(sigma * ndtri(uniform))
+            share = ndtr(np.log(LONGEST_DELAY_HOURS / median) / sigma)
+            return median * np.exp(sigma * ndtri(uniform * share))
         case UniformDelay(low_hours=low, high_hours=high):
             return low + (high - low) * uniform
 
@@ -165,16 +166,11 @@ def _numbers(column: Values) -> np.ndarray:
     return column.column.type.numbers(column.values)
 
 
-def _in_numbers(column: Values, figure: float) -> float:
-    """A figure of the scenario in the units of `_numbers`: money in cents."""
-    return round(figure * 100, 6) if column.column.type.is_money else figure
-
-
-def _between(column: Values, low: float, high: float, uniform: np.ndarray) -> np.ndarray:
-    if column.column.type.is_whole or column.column.type.is_money:
+def _between(kind: ColumnType, low: float, high: float, uniform: np.ndarray) -> np.ndarray:
+    if kind.is_whole or kind.is_money:
         first, last = np.ceil(low), np.floor(high)
         return np.minimum(first + np.floor(uniform * (last - first + 1)), last).astype(np.int64)
-    return low + (high - low) * uniform
+    return np.clip(low + (high - low) * uniform, low, high)
 
 
 def _lengths(column: Values) -> np.ndarray:

@@ -4,6 +4,7 @@ Both come after the world: what was drawn, outcomes included, was drawn from the
 and columns there are is told by the generator.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
@@ -14,7 +15,11 @@ from .drifts import Schedule
 
 Figure = Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+LONGEST_DELAY_HOURS = 10 * 8766.0
+"""Ten years: a delay is drawn on condition that it is no longer."""
 Hours = Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False)]
+
+NoiseLevel = Annotated[float, Field(ge=1e-6, le=1, allow_inf_nan=False)]
 
 
 def _once(columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -25,6 +30,15 @@ def _once(columns: tuple[str, ...]) -> tuple[str, ...]:
 
 Names = Annotated[tuple[str, ...], AfterValidator(_once)]
 Columns = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)]
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        raise ValueError("text without control characters")
+    return text
+
+
+Word = Annotated[str, AfterValidator(_printable)]
 
 
 class _Noise(FrozenModel):
@@ -38,14 +52,14 @@ class GaussianNoise(_Noise):
     """Normal relative error with standard deviation `noise_level`."""
 
     noise_type: Literal["gaussian"]
-    noise_level: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    noise_level: NoiseLevel
 
 
 class UniformNoise(_Noise):
     """Relative error uniform from -`noise_level` to `noise_level`."""
 
     noise_type: Literal["uniform"]
-    noise_level: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    noise_level: NoiseLevel
 
 
 class Outliers(_Noise):
@@ -78,7 +92,7 @@ class Given(FrozenModel):
     column: str | None = None
     above: Figure | None = None
     below: Figure | None = None
-    values: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    values: Annotated[tuple[Word, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -94,7 +108,7 @@ class Missing(_ColumnFault):
     """NULL; completely at random, or (`given`) at random given another column, or by its own value."""
 
     kind: Literal["missing"]
-    given: Given | None = None
+    given: Given = None  # type: ignore[assignment]
 
 
 class Duplicate(_Fault):
@@ -195,7 +209,7 @@ class NewCategory(_ColumnFault):
     """A value that was never among the known ones."""
 
     kind: Literal["new_category"]
-    category: Annotated[str, Field(min_length=1, max_length=100)]
+    category: Annotated[Word, Field(min_length=1, max_length=100)]
 
 
 class Truncated(_ColumnFault):

@@ -240,9 +240,15 @@ def _parse(
     try:
         return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _without_echoes(error.errors(include_url=False))
         problems += [_problem(detail, model, prefix, document, data) for detail in details]
         return None
+
+
+def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without the complaint that a list is too short which follows from an entry that is wrong."""
+    above = {detail["loc"][:-1] for detail in details if detail["loc"]}
+    return [one for one in details if not (one["type"] == "too_short" and one["loc"] in above)]
 
 
 def _problem(

@@ -45,6 +45,34 @@ def test_a_run_through_the_real_command_lands_checks_and_leaves_history(home: Pa
     assert not instance.telemetry_enabled
 
 
+def test_a_feed_with_faults_runs_like_any_other(home: Path) -> None:
+    result = simtom("run", "dirty_feed", "--from", "2024-03-01", "--to", "2024-03-03", *SMALL)
+    assert result.exit_code == 0, result.output
+    queries = [line for line in result.output.splitlines() if line.endswith(";")]
+    with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
+        kinds = [row[0] for row in connection.execute(queries[3]).fetchall()]
+    assert {"missing", "typo", "duplicate"} <= set(kinds)
+
+
+def test_a_day_that_never_arrives_is_a_run_without_rows(home: Path) -> None:
+    result = simtom("run", "outage", "--from", "2024-08-14", "--to", "2024-08-14", *SMALL)
+    assert result.exit_code == 0, result.output
+    with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
+        ((landed, clean),) = connection.execute(
+            "SELECT (SELECT count(*) FROM outage.transactions),"
+            " (SELECT count(*) FROM outage_truth.clean_transactions)"
+        ).fetchall()
+    assert landed == 0
+    assert clean > 50
+
+
+def test_a_file_that_is_called_as_the_scenario_is_refused(home: Path) -> None:
+    file = home / "Outage.duckdb"
+    result = simtom("run", "outage", "--to", "2024-01-01", "--database", str(file), *SMALL)
+    assert result.exit_code == 2
+    assert "Name another file, such as --database Outage_history.duckdb" in " ".join(result.output.split())
+
+
 def test_a_failed_check_has_exit_code_one(home: Path) -> None:
     """The same days, landed twice from different seeds: the days of the first run are not replayed."""
     assert simtom("run", "baseline", "--to", "2024-01-04", *SMALL).exit_code == 0

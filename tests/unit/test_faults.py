@@ -362,6 +362,15 @@ def test_late_rows_arrive_after_a_delay_of_the_stated_law(delay: dict[str, Any],
     assert stats.kstest(late, law.cdf).pvalue > ALPHA
 
 
+def test_no_delay_is_longer_than_ten_years_however_wide_its_law() -> None:
+    delay = {"kind": "lognormal", "median_hours": 8784, "sigma": 3}
+    _, landed, _ = both(spoilt(fault("late", rate=1, delay=delay)))
+    hours = (landed.ingested_at - landed.event_time) / pd.Timedelta(hours=1)
+    law, longest = stats.lognorm(3, scale=8784), 10 * 365.25 * 24
+    assert hours.max() <= longest
+    assert stats.kstest(hours, lambda value: law.cdf(value) / law.cdf(longest)).pvalue > ALPHA
+
+
 def test_rows_out_of_order_arrive_just_after_the_row_that_happened_later() -> None:
     clean, landed, _ = both(spoilt(fault("out_of_order", rate=0.25, places=3)))
     assert landed.event_time.is_monotonic_increasing
