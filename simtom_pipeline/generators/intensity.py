@@ -6,7 +6,7 @@ linear and can be inverted exactly.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from math import exp, prod
 
@@ -36,7 +36,7 @@ class DayFactors:
     @property
     def mean(self) -> float:
         """mu_d, events a day before flash sales."""
-        return float(prod(astuple(self)))
+        return float(prod(vars(self).values()))
 
 
 def day_factors(volume: Volume, streams: RandomStreams, day: date, drift: float) -> DayFactors:

@@ -169,12 +169,17 @@ def _merge_mappings(
             result[key] = _merge_mappings(below or {}, value, here, merged, child)
             merged.origins[here] = child.origins[here]
             continue
-        if key in old:
+        if isinstance(old.get(key), (dict, list)):
             merged.origins = {p: o for p, o in merged.origins.items() if p[: len(here)] != here}
         result.pop(key, None)
         if value is not None:
             result[key] = value
-            merged.origins |= {p: o for p, o in child.origins.items() if p[: len(here)] == here}
+            nested = isinstance(value, list)
+            merged.origins |= (
+                {p: o for p, o in child.origins.items() if p[: len(here)] == here}
+                if nested
+                else {here: child.origins[here]}
+            )
     return result
 
 

@@ -17,7 +17,7 @@ from ..random_streams import RandomStreams, exponential
 from ..registry import register_generator
 from . import config, declarations
 from .buyers import Mixes, draw_buyers
-from .catalog import draw_catalog
+from .catalog import Catalog, draw_catalog
 from .credit import DefaultLaw, UnreachableAucError, assess
 from .declarations import DriftOfShares
 from .drifts import Resolved, resolve, volume_factor, weights_on
@@ -86,7 +86,6 @@ class BnplGenerator(BaseGenerator):
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
-        self._catalog = draw_catalog(self.settings, self.streams)
         self._behaviors = BehaviorTable(self.settings.risk_scenarios)
         self._earlier = cache(self._draw_earlier)
         self._newcomers = lru_cache(maxsize=2)(self._draw_newcomers)
@@ -103,6 +102,10 @@ class BnplGenerator(BaseGenerator):
                 Refusal((scenario.generator, "credit", "bayes_auc"), settings.credit.bayes_auc, str(error))
             ]
         return resolve(scenario)[1]
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return draw_catalog(self.settings, self.streams)
 
     @cached_property
     def _law(self) -> DefaultLaw:
