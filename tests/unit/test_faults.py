@@ -161,7 +161,7 @@ def undone_is_clean(scenario: Scenario, simulate: Simulate = simulate_day) -> No
                 assert undone[name].to_pylist() == clean[name].to_pylist(), (contract.name, name)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_ledger_applied_backwards_is_the_clean_twin_with_every_kind_of_fault_at_once(
     data: st.DataObject,
