@@ -35,9 +35,10 @@ from ..validation.decisions import (
 from ..validation.shares import compare_shares
 from . import questions as ask
 from .drift_checks import OF_DRIFT, Ledger
-from .fault_checks import OF_SPOILT, Spoilt
+from .fault_checks import OF_SPOILT
 from .outcome_checks import OF_THE_OUTCOME, OF_THE_TRUTH, OUTCOME_CHECKS, Outcomes
 from .partitions import asset_key
+from .spoilt import Spoilt
 from .undone import undone
 
 Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
