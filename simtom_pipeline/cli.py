@@ -36,7 +36,7 @@ from .simulation import load_all, load_scenario, make_generator, registry
 if TYPE_CHECKING:
     from .assets.run import RunReport
 
-FINE, CHECK_FAILED, WRONG_INPUT = 0, 1, 2
+FINE, CHECK_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     add_completion=False,
@@ -55,6 +55,10 @@ Last = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day,
 Database = Annotated[Path | None, typer.Option(help="DuckDB file; default $SIMTOM_HOME/simtom.duckdb.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="volume.base_daily_volume=5000")
+]
+Fresh = Annotated[
+    bool,
+    typer.Option("--fresh", help="Let this world take the place of another one that is in the file."),
 ]
 
 
@@ -178,12 +182,13 @@ def run(
     last: Last = None,
     database: Database = None,
     overrides: Overrides = None,
+    fresh: Fresh = False,
 ) -> None:
     """Simulate days, land them in DuckDB and check them, through Dagster."""
     with user_mistakes():
         loaded = load_scenario(scenario, _overrides(overrides or []))
         days = _days(loaded, first, last)
-    report = _land(loaded, days, _database_file(database))
+    report = _land(loaded, days, _database_file(database), fresh)
     raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
 
 
@@ -201,6 +206,7 @@ def twin(
     last: Last = None,
     database: Database = None,
     overrides: Overrides = None,
+    fresh: Fresh = False,
 ) -> None:
     """Land the same world without a drift or fault as NAME__without_ID, and say how the two differ."""
     with user_mistakes():
@@ -208,9 +214,32 @@ def twin(
         counterfactual = _twin(loaded, without)
         days = _days(counterfactual, first, last)
     file = _database_file(database)
-    report = _land(counterfactual, days, file)
+    report = _land(counterfactual, days, file, fresh)
     print_differences(loaded.name, counterfactual.name, file)
     raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
+
+
+@app.command()
+def forget(
+    scenario: Annotated[str, typer.Argument(metavar="NAME", help="Name of a landed scenario.")],
+    database: Database = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove what has landed of a scenario, from the file and from Dagster's record; asks first."""
+    from .assets import forget as removal
+    from .landing import LandingError
+
+    file = _database_file(database)
+    try:
+        with unusable_files():
+            days, rows = removal.landed_rows(file, scenario)
+            what = f"{days} days of {scenario}, {rows:,} rows in all tables, in {file}"
+            if not yes and not typer.confirm(f"Remove {what}?"):
+                fail("Nothing was removed.", INTERRUPTED)
+            removal.forget(file, scenario, simtom_home())
+    except LandingError as error:
+        fail(str(error))
+    out.print(f"Removed {what}.", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -275,18 +304,18 @@ def _database_file(database: Path | None) -> Path:
     return (database or default_database()).expanduser().resolve()
 
 
-def _land(loaded: Scenario, days: list[date], file: Path) -> "RunReport":
+def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunReport":
     """Run the days through Dagster and say what came of it."""
     from .assets.run import run_history
     from .landing import LandingError
 
     try:
         with unusable_files(), _progress_bar(loaded.name, len(days)) as landed:
-            report = run_history(loaded, days, file, simtom_home(), landed)
+            report = run_history(loaded, days, file, simtom_home(), landed, fresh)
     except LandingError as error:
         fail(str(error))
     except KeyboardInterrupt:
-        fail("Interrupted. Days that have landed stay, whole; run again to land the others.", 130)
+        fail("Interrupted. Days that have landed stay, whole; run again to land the others.", INTERRUPTED)
     _summarise(loaded, report, file)
     return report
 
@@ -375,6 +404,18 @@ class _Bar:
             )
 
 
+def _said(report: "RunReport") -> Iterator[tuple[str, bool]]:
+    """A line for each check that did not pass, and whether it failed; one for all that say the same."""
+    alike: dict[tuple[str, bool], list[str]] = {}
+    for result in report.checks:
+        if not result.passed:
+            name = f"{result.table} {result.name}"
+            alike.setdefault((result.summary, result.failed), []).append(name)
+    for (summary, failed), names in alike.items():
+        those = names[0] if len(names) == 1 else f"{len(names)} checks"
+        yield f"  {'FAILED' if failed else 'cannot tell'}: {those}: {summary}", failed
+
+
 def _summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
     rows = Table("table", "rows", box=None, header_style="bold")
     rows.columns[1].justify = "right"
@@ -383,12 +424,9 @@ def _summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
     out.print(rows)
     passed = sum(result.passed for result in report.checks)
     out.print(f"\nChecks: {passed} of {len(report.checks)} passed", highlight=False)
-    for result in report.checks:
-        if not result.passed:
-            style = "red" if result.failed else "yellow"
-            word = "FAILED" if result.failed else "cannot tell"
-            line = f"  {word}: {result.table} {result.name}: {result.summary}"
-            out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    for line, failed in _said(report):
+        style = "red" if failed else "yellow"
+        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
     out.print(f"\nThe data is in {file}. Try in DuckDB:\n", highlight=False, markup=False, soft_wrap=True)
     for query in report.queries:
         out.print(query, highlight=False, markup=False, soft_wrap=True)

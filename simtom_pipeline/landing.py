@@ -5,7 +5,7 @@ one transaction. A table that no longer fits its contract is refused, never alte
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from .contracts import Column, TableContract, ViewContract
+
+Connection = duckdb.DuckDBPyConnection
+Record = Callable[[Connection, Sequence[TableContract], Collection[date], Mapping[str, pa.Table]], None]
+"""Keeps a record of what lands, in the transaction that lands it: contracts, days, tables."""
 
 
 class LandingError(RuntimeError):
@@ -81,55 +85,57 @@ def table_name(scenario: str, contract: TableContract) -> str:
 
 
 def replace_days(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     scenario: str,
     contracts: Sequence[TableContract],
     views: Sequence[ViewContract],
-    days: Sequence[date],
+    days: Collection[date],
     tables: Mapping[str, pa.Table],
+    record: Record | None = None,
 ) -> None:
-    """Replace `days` in every table, in one transaction; constant tables are replaced whole.
+    """Replace `days` in the given tables, in one transaction; constant tables are replaced whole.
 
-    Days outside `days` are not touched. Missing schemas, tables and views are created.
+    Days outside `days` are not touched. Missing schemas, tables and views are created, those of `contracts`
+    that no rows are given for among them. `record` is called in the same transaction.
 
     Raises
     ------
     LandingError : a table in the file does not fit its contract; nothing was changed.
     """
-    with _transaction(connection):
+    with transaction(connection):
         ensure_tables(connection, scenario, contracts, views)
+        if record:
+            record(connection, contracts, days, tables)
         for contract in contracts:
+            if contract.name not in tables:
+                continue
             name = table_name(scenario, contract)
             if contract.daily:
                 connection.execute(f"DELETE FROM {name} WHERE list_contains(?, day)", [list(days)])
             else:
                 connection.execute(f"DELETE FROM {name}")
-            _insert(connection, name, tables[contract.name])
+            insert(connection, name, tables[contract.name])
 
 
 def replace_whole(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     scenario: str,
     contracts: Sequence[TableContract],
     views: Sequence[ViewContract],
     tables: Mapping[str, pa.Table],
+    record: Record | None = None,
 ) -> None:
-    """Replace the given tables, and make sure that every table and view is there.
+    """Replace tables that have no days, and make sure that every table and view is there.
 
     Raises
     ------
     LandingError : as `replace_days`.
     """
-    with _transaction(connection):
-        ensure_tables(connection, scenario, contracts, views)
-        for contract in contracts:
-            if contract.name in tables:
-                name = table_name(scenario, contract)
-                connection.execute(f"DELETE FROM {name}")
-                _insert(connection, name, tables[contract.name])
+    replace_days(connection, scenario, contracts, views, (), tables, record)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+def insert(connection: Connection, name: str, rows: pa.Table) -> None:
+    """Add rows to a table, by the names of their columns."""
     connection.register("simtom_rows", rows)
     try:
         connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM simtom_rows")
@@ -138,7 +144,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) ->
 
 
 @contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(connection: Connection) -> Iterator[None]:
+    """All or nothing of what is done to the database within."""
     connection.execute("BEGIN TRANSACTION")
     try:
         yield
@@ -189,7 +196,7 @@ def check_fits(
         and (misfit := _misfit(table_name(scenario, contract), columns, contract))
     ]
     if misfits:
-        raise LandingError(_refusal(connection, scenario, contracts, misfits))
+        raise LandingError(_refusal(connection, scenario, misfits))
     return set(existing)
 
 
@@ -203,6 +210,14 @@ def _refuse_ambiguity(connection: duckdb.DuckDBPyConnection, schemas: set[str]) 
             f"{path} is called as the schema {name} that would land in it, and DuckDB could not tell one from"
             f" the other. Nothing was landed. Name another file, such as --database {name}_history.duckdb."
         )
+
+
+def path_of(connection: Connection) -> str:
+    """The file that a connection is to."""
+    (path,) = connection.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()[0]
+    return str(path)
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
@@ -287,20 +302,10 @@ def _misfit(name: str, found: Found, contract: TableContract) -> str:
     return f"{name} {'; '.join(differences)}" if differences else ""
 
 
-def _refusal(
-    connection: duckdb.DuckDBPyConnection,
-    scenario: str,
-    contracts: Sequence[TableContract],
-    misfits: list[str],
-) -> str:
-    schemas = sorted({schema_of(scenario, contract) for contract in contracts})
-    drops = " ".join(f"DROP SCHEMA {quoted(schema)} CASCADE;" for schema in schemas)
-    (file,) = connection.execute(
-        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-    ).fetchall()[0]
+def _refusal(connection: Connection, scenario: str, misfits: list[str]) -> str:
     return (
-        f"{file}: {len(misfits)} table(s) were made by another version of the contract:\n  "
+        f"{path_of(connection)}: {len(misfits)} table(s) were made by another version of the contract:\n  "
         + "\n  ".join(misfits)
         + "\nNothing was changed. Either land in another file (--database FILE), or, if these rows may go,"
-        f" remove them with\n  {drops}\nand run again: every day can be simulated anew."
+        f" remove them with\n  simtom forget {scenario}\nand run again: every day can be simulated again."
     )

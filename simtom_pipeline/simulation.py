@@ -11,13 +11,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from .generators.base import BaseGenerator
+from .generators.base import ENGINE_VERSION, BaseGenerator
 from .generators.fault_contracts import refused as refused_faults
 from .generators.registry import Registry, discover
 from .home import simtom_home
 from .scenarios import loader
 from .scenarios.models import Scenario
 from .scenarios.problems import Refusal, ScenarioError
+from .scenarios.world import World, world_of
 
 
 def registry() -> Registry:
@@ -73,6 +74,11 @@ def simulate_day(scenario: Scenario, day: date) -> dict[str, pa.Table]:
     """
     generator = _remembered(registry().generator(scenario.generator), scenario)
     return generator.simulate_day(day.date() if isinstance(day, datetime) else day)
+
+
+def world(scenario: Scenario) -> World:
+    """What decides the rows of a scenario, and what would make them others."""
+    return world_of(scenario, registry().generator(scenario.generator).model_version, ENGINE_VERSION)
 
 
 def make_generator(scenario: Scenario) -> BaseGenerator:

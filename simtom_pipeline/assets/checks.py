@@ -19,8 +19,9 @@ from dagster_duckdb import DuckDBResource
 from .. import landing
 from ..contracts import DeclaredOutcome, DeclaredShares, TableContract
 from ..generators.base import BaseGenerator
+from ..record_tables import RUNS
 from ..scenarios.models import Scenario
-from ..simulation import make_generator
+from ..simulation import make_generator, world
 from ..validation.counts import compare_hours, compare_volume
 from ..validation.decisions import (
     Finding,
@@ -34,6 +35,7 @@ from ..validation.decisions import (
 )
 from ..validation.shares import compare_shares
 from . import questions as ask
+from .content_checks import CONTENT, ONE_WORLD, Content, landed_content, not_of_this_world, one_world
 from .drift_checks import OF_DRIFT, Ledger
 from .fault_checks import OF_SPOILT
 from .outcome_checks import OF_THE_OUTCOME, OF_THE_TRUTH, OUTCOME_CHECKS, Outcomes
@@ -260,7 +262,7 @@ def replay(landed: Landed) -> dict[str, Finding]:
                 contract,
                 day if contract.daily else None,
                 tables[name],
-            )
+            ).rows
             if count:
                 differing[name].append({"day": str(day), "rows": count})
     claim = f"{len(sample)} landed days, simulated again, are the same rows"
@@ -329,7 +331,12 @@ def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.A
         for name, check in PER_TABLE.items()
         if _applies(name, contract, generator.event_table)
     ]
-    described += [("replay", contract.name, replay.__doc__) for contract in generator.contracts(scenario)]
+    described += [
+        (name, contract.name, check.__doc__)
+        for contract in generator.contracts(scenario)
+        for name, check in (("replay", replay), (CONTENT, landed_content))
+    ]
+    described.append((ONE_WORLD, RUNS.name, one_world.__doc__))
     described += [(name, table, check.__doc__) for (table, name), check in OF_DRIFT.items()]
     described += [
         (name, table, check.__doc__) for (table, name), check in OF_SPOILT.items() if table in contracts
@@ -352,14 +359,19 @@ def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.A
 
 def all_findings(landed: Landed, wanted: Collection[tuple[str, str]]) -> Findings:
     """Table, name and finding of every wanted (table, name)."""
-    if not landed.days:
-        nothing = Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
-        yield from ((table, name, nothing) for table, name in wanted)
+    content = Content(landed.scenario, landed.expectations, landed.connection, world(landed.scenario))
+    others = [one for one in wanted if one[1] not in (CONTENT, ONE_WORLD)]
+    for table, name in sorted(set(wanted) - set(others)):
+        check = landed_content if name == CONTENT else one_world
+        yield table, name, check(content, landed.contracts[table])
+    nothing = None if landed.days else Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
+    if finding := nothing or not_of_this_world(content):
+        yield from ((table, name, finding) for table, name in others)
         return
     ledger = Ledger(landed.scenario, landed.expectations, landed.connection, landed.days)
-    yield from _of_what_landed(landed, ledger, wanted)
+    yield from _of_what_landed(landed, ledger, others)
     with undone(landed.connection, landed.scenario, landed.generator):
-        yield from _of_the_world(landed, ledger, [one for one in wanted if not _speaks_of_landed_rows(*one)])
+        yield from _of_the_world(landed, ledger, [one for one in others if not _speaks_of_landed_rows(*one)])
 
 
 def _speaks_of_landed_rows(table: str, name: str) -> bool:

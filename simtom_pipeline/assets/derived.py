@@ -17,9 +17,10 @@ import pyarrow as pa
 from .. import landing
 from ..contracts import TableContract
 from ..generators.base import BaseGenerator
-from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY, LedgerPart
+from ..generators.ledger import DAILY_PROFILE, DERIVED, DRIFT_LEDGER_DAILY, LedgerPart
+from ..records import kept
 from ..scenarios.models import Scenario
-from ..simulation import make_generator, registry
+from ..simulation import make_generator, registry, world
 from ..validation.drift import Bins, Size, Yardstick
 from ..validation.outcomes import auc
 from . import questions as ask
@@ -39,7 +40,12 @@ def land_derived(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> d
 
 
 def derived_tables(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> dict[str, pa.Table]:
-    """`daily_profile` of what has landed, and `drift_ledger_daily` of the same before noise and faults."""
+    """`daily_profile` of what has landed, and `drift_ledger_daily` of the same before noise and faults.
+
+    Both have no rows while some days in the file are of another world: figures of two would be mixed.
+    """
+    if kept(connection, scenario.name).of_other_worlds(world(scenario)):
+        return {contract.name: contract.schema.empty_table() for contract in DERIVED}
     generator, landed = make_generator(scenario), ask.landed_days(connection, scenario.name)
     profile = daily_profile(connection, scenario, generator, landed)
     parts = generator.ledger_parts()

@@ -11,14 +11,17 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 
 from .. import landing
-from ..contracts import ViewContract
+from ..contracts import TableContract, ViewContract
 from ..generators.base import BaseGenerator
 from ..generators.ledger import DERIVED
+from ..record_tables import RECORDS
+from ..records import FRESH_TAG, Recorder
 from ..scenarios.models import Scenario
-from ..simulation import make_generator, registry
+from ..simulation import make_generator, registry, world
+from .batches import Connect
 from .checks import build_checks
 from .derived import land_derived
-from .history import Connect, RowsPerDay, land_history
+from .history import RowsPerDay, land_history
 from .metadata import parents_first, pictures, spec
 from .partitions import asset_key, daily_partitions
 from .schedule import history_job, missing_days_schedule
@@ -103,7 +106,7 @@ def _history(
         context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        rows = land_history(scenario, generator, days, _connect(database), progress.landed)
+        rows = land_history(scenario, generator, days, _connect(database), progress.landed, _fresh(context))
         _attach_rows_per_day(context, scenario, generator, rows)
         for contract in daily:
             key = asset_key(scenario, contract)
@@ -111,6 +114,11 @@ def _history(
                 yield dg.MaterializeResult(key, metadata=_row_count(contract.name, rows))
 
     return history
+
+
+def _fresh(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run may let its world take the place of another one."""
+    return context.run.tags.get(FRESH_TAG, "").lower() == "true"
 
 
 def _connect(database: DuckDBResource) -> Connect:
@@ -139,6 +147,10 @@ def _view_count(
     return {"dagster/row_count": landing.count_rows(connection, schema, view.name)}
 
 
+def _rows(connection: duckdb.DuckDBPyConnection, scenario: Scenario, contract: TableContract) -> int:
+    return landing.count_rows(connection, landing.schema_of(scenario.name, contract), contract.name)
+
+
 def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
     return {"rows_landed_in_run": sum(rows[table].values()), "days_landed_in_run": len(rows[table])}
 
@@ -155,8 +167,11 @@ def _constants(
         specs=[spec(scenario, contract, database, None) for contract in constant],
         pool=pool,
     )
-    def constants(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
+    def constants(
+        context: dg.AssetExecutionContext, database: DuckDBResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
         tables = make_generator(scenario).constants()
+        recorder = Recorder(scenario.name, world(scenario), scenario.clock, _fresh(context), days=())
         with opened(database) as connection:
             landing.replace_whole(
                 connection,
@@ -164,6 +179,7 @@ def _constants(
                 generator.landed_contracts(scenario),
                 generator.landed_views(scenario),
                 tables,
+                recorder,
             )
         for contract in constant:
             yield dg.MaterializeResult(
@@ -204,23 +220,25 @@ def _views(
 def _derived(
     scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
 ) -> dg.AssetsDefinition:
-    measured = [asset_key(scenario, contract) for contract in generator.contracts(scenario)]
+    simulated = [asset_key(scenario, contract) for contract in generator.contracts(scenario)]
 
     @dg.multi_asset(
         name=f"{scenario.name}_measured",
         specs=[
-            spec(scenario, contract, database, None).replace_attributes(deps=measured) for contract in DERIVED
+            spec(scenario, contract, database, None).replace_attributes(deps=simulated)
+            for contract in (*DERIVED, *RECORDS)
         ],
         pool=pool,
     )
     def derived(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with opened(database) as connection:
-            tables = land_derived(connection, scenario)
+            land_derived(connection, scenario)
+            rows = {contract.name: _rows(connection, scenario, contract) for contract in (*DERIVED, *RECORDS)}
         drawn = pictures(scenario)
-        for contract in DERIVED:
+        for contract in (*DERIVED, *RECORDS):
             yield dg.MaterializeResult(
                 asset_key(scenario, contract),
-                metadata={"dagster/row_count": tables[contract.name].num_rows, **drawn[contract.name]},
+                metadata={"dagster/row_count": rows[contract.name], **drawn.get(contract.name, {})},
             )
 
     return derived

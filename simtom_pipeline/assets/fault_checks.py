@@ -60,7 +60,7 @@ def _same_as(
             name = contract.name.removeprefix(CLEAN_MARK)
             differing = ask.differing_rows(
                 spoilt.connection, spoilt.scenario.name, contract, day, simulated[name]
-            )
+            ).rows
             if differing:
                 rows.append({"table": name, "day": str(day), "rows": differing})
     return logical(sum(int(row["rows"]) for row in rows), f"{len(sample)} landed days, {claim}", rows)

@@ -10,6 +10,7 @@ from .. import landing
 from ..contracts import Column, TableContract, ViewContract
 from ..generators.ledger import DAILY_PROFILE, DERIVED, DRIFT_LEDGER_DAILY
 from ..scenarios.models import Scenario
+from ..simulation import world
 from .partitions import asset_key
 
 
@@ -92,7 +93,7 @@ def spec(
     database: str,
     partitions: dg.PartitionsDefinition[str] | None,
 ) -> dg.AssetSpec:
-    """The asset of a table or view."""
+    """The asset of a table or view; its code version is the world's: what another one left is stale."""
     return dg.AssetSpec(
         asset_key(scenario, contract),
         deps=upstream(scenario, contract),
@@ -101,4 +102,5 @@ def spec(
         kinds={"duckdb", _kind(contract)},
         metadata=describe(scenario, contract, database),
         partitions_def=partitions,
+        code_version=world(scenario).digest[:16],
     )

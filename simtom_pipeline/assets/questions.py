@@ -9,7 +9,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..contracts import Claim, DeclaredOutcome, DeclaredShares, ForeignKey, ProfileMetric, TableContract
+from ..contracts import (
+    WHOLE_ROW,
+    Claim,
+    Column,
+    DeclaredOutcome,
+    DeclaredShares,
+    ForeignKey,
+    ProfileMetric,
+    TableContract,
+)
 from ..landing import quoted, table_name
 from ..scenarios.models import Scenario
 
@@ -120,26 +129,98 @@ def counts_per_value(
     return {str(value): count for value, count in rows}
 
 
+@dataclass(frozen=True)
+class RowDifferences:
+    """How a landed day differs from the same day simulated.
+
+    Attributes
+    ----------
+    rows : how many rows differ, are there in one of them only, or come more often in one.
+    examples : the first of them: key, column, what was simulated and what landed.
+    """
+
+    rows: int
+    examples: tuple[Row, ...]
+
+
+MAX_EXAMPLES = 10
+SAME = 1e-12
+"""DOUBLE columns may differ by this much, relative to the larger of one and themselves."""
+
+
 def differing_rows(
     connection: Connection, scenario: str, contract: TableContract, day: date | None, simulated: pa.Table
-) -> int:
-    """Rows of a landed day (or of a constant table) that were not simulated, and the other way round."""
+) -> RowDifferences:
+    """How a landed day (or a constant table) differs from what was simulated.
+
+    Rows of one key are told apart by their number in order of all their values.
+    """
     name = table_name(scenario, contract)
-    columns = ", ".join(quoted(column) for column in contract.column_names)
-    landed = f"SELECT {columns} FROM {name}" + (f" WHERE day = DATE '{day}'" if day else "")
     # Through a table of the same types, so that both sides compare as the database stores them.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE simtom_replay AS FROM {name} LIMIT 0")
     connection.register("simtom_rows", simulated)
     connection.execute("INSERT INTO simtom_replay BY NAME SELECT * FROM simtom_rows")
     connection.unregister("simtom_rows")
-    again = f"SELECT {columns} FROM simtom_replay"
-    (differing,) = _one(
-        connection,
-        f"SELECT (SELECT count(*) FROM ({landed} EXCEPT ALL {again}))"
-        f" + (SELECT count(*) FROM ({again} EXCEPT ALL {landed}))",
-    )
+    landed = f"{name} WHERE day = DATE '{day}'" if day else name
+    differing = [unlike(c, "l", "s") for c in contract.columns if c.name not in contract.primary_key]
+    key = [quoted(column) for column in contract.primary_key]
+    same_key = " AND ".join(f"l.{part} IS NOT DISTINCT FROM s.{part}" for part in [*key, COPY])
+    one, other = _numbered(contract, landed), _numbered(contract, "simtom_replay")
+    joined = f"FROM {one} l FULL JOIN {other} s ON {same_key}"
+    differ = " OR ".join([f"l.{COPY} IS NULL", f"s.{COPY} IS NULL", *differing])
+    (rows,) = _one(connection, f"SELECT count(*) {joined} WHERE {differ}")
+    examples = _examples(connection, contract, joined, differ) if rows else ()
     connection.execute("DROP TABLE simtom_replay")
-    return differing
+    return RowDifferences(rows, examples)
+
+
+COPY = "simtom_copy"
+
+
+def _numbered(contract: TableContract, rows: str) -> str:
+    key = ", ".join(quoted(column) for column in contract.primary_key)
+    order = ", ".join(quoted(column) for column in contract.column_names)
+    return f"(SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS {COPY} FROM {rows})"
+
+
+def unlike(column: Column, one: str, other: str) -> str:
+    """SQL condition: the column differs between two relations, of a DOUBLE by more than `SAME`."""
+    a, b = f"{one}.{quoted(column.name)}", f"{other}.{quoted(column.name)}"
+    if column.type.sql != "DOUBLE":
+        return f"{a} IS DISTINCT FROM {b}"
+    near = f"abs({a} - {b}) <= {SAME} * greatest(1, abs({a}), abs({b}))"
+    return f"({a} IS DISTINCT FROM {b} AND NOT coalesce({near}, false))"
+
+
+def _examples(connection: Connection, contract: TableContract, joined: str, differ: str) -> tuple[Row, ...]:
+    """One for each value that differs, of the first rows; of a whole row that is there once only, one."""
+    key = ", ".join(f"coalesce(l.{quoted(c)}, s.{quoted(c)})" for c in contract.primary_key)
+    values = [c for c in contract.columns if c.name not in contract.primary_key]
+    columns = ", ".join(
+        f"{unlike(c, 'l', 's')}, CAST(s.{quoted(c.name)} AS VARCHAR), CAST(l.{quoted(c.name)} AS VARCHAR)"
+        for c in values
+    )
+    found = connection.execute(
+        f"SELECT concat_ws(', ', {key}), l.{COPY} IS NULL, s.{COPY} IS NULL, {columns} {joined}"
+        f" WHERE {differ} ORDER BY {key} LIMIT {MAX_EXAMPLES}"
+    ).fetchall()
+    examples: list[Row] = []
+    for name, is_missing, is_added, *cells in found:
+        if is_missing or is_added:
+            said = ("a row", "no such row") if is_missing else ("no such row", "a row")
+            examples.append({"key": name, "column": WHOLE_ROW, "simulated": said[0], "landed": said[1]})
+            continue
+        examples += [
+            {
+                "key": name,
+                "column": c.name,
+                "simulated": str(cells[3 * n + 1]),
+                "landed": str(cells[3 * n + 2]),
+            }
+            for n, c in enumerate(values)
+            if cells[3 * n]
+        ]
+    return tuple(examples[:MAX_EXAMPLES])
 
 
 def violations(connection: Connection, scenario: str, claim: Claim) -> int:

@@ -11,8 +11,9 @@ import dagster as dg
 from .. import landing
 from ..generators.base import BaseGenerator
 from ..generators.fault_contracts import FAULT_LEDGER
+from ..records import FRESH_TAG, Recorder
 from ..scenarios.models import Scenario
-from ..simulation import registry, scenario_files
+from ..simulation import registry, scenario_files, world
 from .factory import Progress, resources, scenario_definitions
 from .instance import command_run, prepare_instance
 from .partitions import range_tags
@@ -45,20 +46,23 @@ class RunReport:
 
 
 def run_history(
-    scenario: Scenario, days: Sequence[date], file: Path, home: Path, progress: Progress
+    scenario: Scenario, days: Sequence[date], file: Path, home: Path, progress: Progress, fresh: bool = False
 ) -> RunReport:
-    """Simulate, land and check consecutive `days`.
+    """Simulate, land and check consecutive `days`; a `fresh` world may take the place of another one.
 
     Raises
     ------
-    LandingError : the file is locked, is no database, or holds tables of another contract.
+    LandingError : the file is locked, is no database, or holds tables of another contract or days of
+        another world.
     """
     generator = registry().generator(scenario.generator)
     prepare_instance(home)
     # The file is looked at only while it is this run's turn: another run may be writing into it.
     with dg.DagsterInstance.get() as instance, command_run(instance) as tags:
         with landing.connect(file) as connection:
+            Recorder(scenario.name, world(scenario), scenario.clock, fresh, days).check(connection)
             landing.check_fits(connection, scenario.name, generator.landed_contracts(scenario))
+        tags |= {FRESH_TAG: "true"} if fresh else {}
         result = _execute(instance, tags, scenario, days, file, progress)
         with landing.connect(file, read_only=True) as connection:
             schema = landing.readable(connection, scenario.name)

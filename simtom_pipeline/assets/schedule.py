@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-import duckdb
 from dagster import AssetPartitionStatus
 
 from .. import landing
 from ..generators.base import BaseGenerator
+from ..records import AnotherWorldError, Recorder
 from ..scenarios.models import Scenario
+from ..simulation import world
 from .instance import UNFINISHED, end_dead_runs
 from .partitions import asset_key, range_tags
-from .questions import landed_days
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -50,7 +50,10 @@ def missing_days_schedule(
         unfinished = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=UNFINISHED), limit=1)
         if unfinished:
             return dg.SkipReason(f"run {unfinished[0].run_id} of {job.name} has not finished")
-        landed = days_in(database, scenario)
+        try:
+            landed = days_in(database, scenario)
+        except AnotherWorldError as error:
+            return dg.SkipReason(str(error))
         days = open_days(context.instance, daily, partitions, landed)
         if not days:
             return dg.SkipReason(f"every day of {scenario.name} has landed")
@@ -83,13 +86,21 @@ def open_days(
 
 
 def days_in(database: Path, scenario: Scenario) -> set[str] | None:
-    """Days of the scenario in the file; None if somebody is writing to it."""
+    """Days in the file that need not land again; None if somebody is writing to it.
+
+    Raises
+    ------
+    AnotherWorldError : the file holds another world; the message says what to do.
+    """
     if not database.exists():
         return set()
+    recorder = Recorder(scenario.name, world(scenario), scenario.clock, fresh=False, days=())
     try:
         with landing.connect(database, read_only=True) as connection:
-            return {day.isoformat() for day in landed_days(connection, scenario.name)}
+            found = recorder.check(connection)
+    except AnotherWorldError:
+        raise
     except landing.LandingError:
         return None
-    except duckdb.CatalogException:
-        return set()
+    others = set(found.of_other_worlds(recorder.world))
+    return {day.isoformat() for day in found.worlds if day not in others}

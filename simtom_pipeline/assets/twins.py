@@ -13,7 +13,7 @@ from ..generators.ledger import DRIFT_LEDGER, LedgerPart
 from ..landing import LandingError, connect, quoted, schema_of, table_name
 from ..scenarios.models import TWIN_MARK
 from ..simulation import registry
-from .questions import key_violations
+from .questions import COPY, key_violations, unlike
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,12 @@ def _of_table(
     connection: duckdb.DuckDBPyConnection, one: str, other: str, contract: TableContract
 ) -> list[Difference]:
     key = ", ".join([*(quoted(column) for column in contract.primary_key), COPY])
-    values = [column for column in contract.column_names if column not in contract.primary_key]
+    columns = [column for column in contract.columns if column.name not in contract.primary_key]
+    values = [column.name for column in columns]
     alone = f"a.{quoted(contract.primary_key[0])} IS NULL OR b.{quoted(contract.primary_key[0])} IS NULL"
-    unlike = [f"NOT ({alone}) AND a.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in values]
+    differ = [f"NOT ({alone}) AND {unlike(column, 'a', 'b')}" for column in columns]
     day = "coalesce(a.day, b.day)" if contract.daily else "NULL::DATE"
-    names, conditions = [WHOLE_ROW, *values], [alone, *unlike]
+    names, conditions = [WHOLE_ROW, *values], [alone, *differ]
     figures = ", ".join(
         f"{figure} FILTER (c{n})"
         for n in range(len(names))
@@ -116,9 +117,6 @@ def _of_table(
     return [
         Difference(contract.name, name, *row[4 * n : 4 * n + 4]) for n, name in enumerate(names) if row[4 * n]
     ]
-
-
-COPY = "simtom_copy"
 
 
 def _side(

@@ -25,6 +25,7 @@ from ..contracts import (
     TableContract,
     ViewContract,
 )
+from ..record_tables import RECORDS
 from ..scenarios.base import GeneratorSettings
 from ..scenarios.models import Clock, Scenario
 from ..scenarios.problems import Refusal
@@ -37,6 +38,11 @@ from .random_streams import RandomStreams
 
 UNIX_EPOCH = date(1970, 1, 1)
 MICROSECONDS_PER_DAY = 86_400_000_000
+ENGINE_VERSION = 2
+"""Version of what is drawn for every generator: arrivals, intensity, noise, faults.
+
+Raised when the rows of a scenario become others by a change of these; `model_version` is the generator's own.
+"""
 DAY_STRIDE = 10**9
 """Keys of day n (0 is `clock.start`) run from n * DAY_STRIDE + 1: unique without knowing other days."""
 
@@ -111,6 +117,8 @@ class BaseGenerator(ABC):
     views: ClassVar[tuple[ViewContract, ...]] = ()
     event_table: ClassVar[str]
     """The table whose rows are the arrivals: one row an event, dated by `event_time`."""
+    model_version: ClassVar[int] = 1
+    """Raised when the generator draws other rows: what an earlier version landed is then another world."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -183,8 +191,8 @@ class BaseGenerator(ABC):
 
     @classmethod
     def landed_contracts(cls, scenario: Scenario) -> tuple[TableContract, ...]:
-        """Every table in the database: those that are simulated, and what is measured on them."""
-        return (*cls.contracts(scenario), *DERIVED)
+        """Every table in the database: what is simulated, what is measured on it, what is kept of landing."""
+        return (*cls.contracts(scenario), *DERIVED, *RECORDS)
 
     @classmethod
     def landed_views(cls, scenario: Scenario) -> tuple[ViewContract, ...]:

@@ -49,10 +49,7 @@ class Course:
 
     def position(self, at: date | float) -> date:
         """The day that a position of the schedule means."""
-        if isinstance(at, date):
-            return at
-        days = (self.clock.end - self.clock.start).days + 1
-        return self.clock.start + timedelta(round(at * days))
+        return self.clock.position(at)
 
     @property
     def in_order(self) -> bool:

@@ -73,6 +73,12 @@ class Clock(FrozenModel):
         """Delivered time of midnight of `start`."""
         return self.epoch or datetime.combine(self.start, time())
 
+    def position(self, at: date | float) -> date:
+        """The day that a position in a schedule means: a day, or a fraction of the clock's range."""
+        if isinstance(at, date):
+            return at
+        return self.start + timedelta(round(at * ((self.end - self.start).days + 1)))
+
     def days(self) -> list[date]:
         """Every simulated day, in order."""
         return [self.start + timedelta(n) for n in range((self.end - self.start).days + 1)]

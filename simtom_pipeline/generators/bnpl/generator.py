@@ -83,6 +83,7 @@ class BnplGenerator(BaseGenerator):
         MONITORING_TARGET,
     )
     event_table = TRANSACTIONS.name
+    model_version = 2
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
