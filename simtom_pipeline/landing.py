@@ -196,7 +196,7 @@ def check_fits(
         and (misfit := _misfit(table_name(scenario, contract), columns, contract))
     ]
     if misfits:
-        raise LandingError(_refusal(connection, scenario, misfits))
+        raise LandingError(_refusal(connection, scenario, contracts, misfits))
     return set(existing)
 
 
@@ -302,10 +302,15 @@ def _misfit(name: str, found: Found, contract: TableContract) -> str:
     return f"{name} {'; '.join(differences)}" if differences else ""
 
 
-def _refusal(connection: Connection, scenario: str, misfits: list[str]) -> str:
+def _refusal(
+    connection: Connection, scenario: str, contracts: Sequence[TableContract], misfits: list[str]
+) -> str:
+    schemas = sorted({schema_of(scenario, contract) for contract in contracts})
+    drops = " ".join(f"DROP SCHEMA {quoted(schema)} CASCADE;" for schema in schemas)
     return (
         f"{path_of(connection)}: {len(misfits)} table(s) were made by another version of the contract:\n  "
         + "\n  ".join(misfits)
         + "\nNothing was changed. Either land in another file (--database FILE), or, if these rows may go,"
-        f" remove them with\n  simtom forget {scenario}\nand run again: every day can be simulated again."
+        f" remove them with simtom forget {scenario}, or in SQL with\n  {drops}\nand run again: every day can"
+        " be simulated again."
     )

@@ -189,8 +189,8 @@ class Recorder:
             return int(run)  # constant tables alone are no run of their own
         if world == self.world.digest and first_day is None:
             connection.execute(
-                f"UPDATE {table} SET first_day = ?, last_day = ? WHERE run = ?",
-                [min(self.days), max(self.days), run],
+                f"UPDATE {table} SET first_day = ?, last_day = ?, how = if(how = ?, how, ?) WHERE run = ?",
+                [min(self.days), max(self.days), FRESH, self.how, run],
             )
             return int(run)
         landing.insert(connection, table, self._row(run + 1, is_new))

@@ -173,14 +173,16 @@ def _constants(
         tables = make_generator(scenario).constants()
         recorder = Recorder(scenario.name, world(scenario), scenario.clock, _fresh(context), days=())
         with opened(database) as connection:
-            landing.replace_whole(
-                connection,
-                scenario.name,
-                generator.landed_contracts(scenario),
-                generator.landed_views(scenario),
-                tables,
-                recorder,
-            )
+            # Days without a record are seen to be of this world before anything changes: by the history.
+            if _fresh(context) or not recorder.check(connection).unrecorded:
+                landing.replace_whole(
+                    connection,
+                    scenario.name,
+                    generator.landed_contracts(scenario),
+                    generator.landed_views(scenario),
+                    tables,
+                    recorder,
+                )
         for contract in constant:
             yield dg.MaterializeResult(
                 asset_key(scenario, contract),

@@ -7,6 +7,8 @@ import dagster as dg
 from .. import landing, records
 from ..home import default_database
 from ..landing import LandingError, quoted
+from ..scenarios.base import valid_name
+from ..scenarios.models import RESERVED_NAMES
 from .instance import command_run, prepare_instance
 
 
@@ -21,7 +23,7 @@ def landed_rows(file: Path, scenario: str) -> tuple[int, int]:
         raise LandingError(f"{file} does not exist: there is nothing to forget.")
     with landing.connect(file, read_only=True) as connection:
         tables = _tables(connection, scenario)
-        if (f"{scenario}_truth", "daily_intensity") not in tables:
+        if not valid_name(scenario) or scenario in RESERVED_NAMES or not tables:
             raise LandingError(f"{file} holds nothing of {scenario}: there is nothing to forget.")
         rows = sum(landing.count_rows(connection, schema, table) for schema, table in tables)
         return len(records.kept(connection, scenario).worlds), rows

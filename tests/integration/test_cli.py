@@ -67,12 +67,14 @@ def test_a_file_that_is_called_as_the_scenario_is_refused(home: Path) -> None:
     assert "Name another file, such as --database Outage_history.duckdb" in " ".join(result.output.split())
 
 
-def test_a_failed_check_has_exit_code_one(home: Path) -> None:
-    """The same days, landed twice from different seeds: the days of the first run are not replayed."""
+def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(home: Path) -> None:
     assert simtom("run", "baseline", "--to", "2024-01-02", *SMALL).exit_code == 0
-    again = simtom("run", "baseline", "--from", "2024-01-02", "--to", "2024-01-02", *SMALL, "--set", "seed=1")
+    with duckdb.connect(str(home / "simtom.duckdb")) as connection:
+        connection.execute("UPDATE baseline.transactions SET amount = 3 * amount WHERE day = '2024-01-01'")
+    again = simtom("run", "baseline", "--from", "2024-01-02", "--to", "2024-01-02", *SMALL)
     assert again.exit_code == 1
-    assert "FAILED: baseline/transactions replay" in again.output
+    said = " ".join(again.output.split())
+    assert "FAILED: baseline/transactions landed_content: 1 days of transactions (2024-01-01) are" in said
 
 
 def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(home: Path) -> None:

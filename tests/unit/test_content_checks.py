@@ -1,0 +1,205 @@
+"""Whatever is changed in a landed table, in any day of it, is found and named."""
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from simtom_pipeline import landing, load_scenario
+from simtom_pipeline.assets.content_checks import Content, landed_content
+from simtom_pipeline.assets.history import land_history
+from simtom_pipeline.contracts import ColumnType, TableContract
+from simtom_pipeline.landing import table_name
+from simtom_pipeline.scenarios.models import Scenario
+from simtom_pipeline.simulation import make_generator, registry, world
+from simtom_pipeline.validation.decisions import Finding, Verdict
+
+DAYS = [date(2024, 3, n) for n in range(4, 8)]
+SECOND = DAYS[1]
+OVERRIDES = {
+    "clock.start": "2024-03-04",
+    "clock.end": "2024-03-07",
+    "volume.base_daily_volume": 60,
+    "bnpl.population.initial_customers": 50,
+    "drifts": [
+        {
+            "id": "dearer", "kind": "covariate", "target": "amount",
+            "schedule": {"kind": "sudden", "at": "2024-03-06"}, "effect": {"mean_ratio": 1.5},
+        }
+    ],
+    "noise": [
+        {
+            "table": "transactions", "columns": ["time_on_site_seconds"],
+            "noise_type": "gaussian", "noise_level": 0.1,
+        }
+    ],
+    "faults": [
+        {"id": "lost", "kind": "missing", "table": "transactions", "columns": ["risk_score"], "rate": 0.2},
+        {"id": "twice", "kind": "duplicate", "table": "installments", "rate": 0.2},
+    ],
+}  # fmt: skip
+
+
+def contracts() -> list[TableContract]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SIMTOM_HOME", raising=False)
+        return list(registry().generator("bnpl").contracts(load_scenario("baseline", OVERRIDES)))
+
+
+TABLES = {contract.name: contract for contract in contracts()}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
+    scenario = load_scenario("baseline", OVERRIDES)
+    file = tmp_path_factory.mktemp("original") / "history.duckdb"
+    generator = registry().generator("bnpl")
+    land_history(scenario, generator, DAYS, lambda: landing.connect(file), lambda days: None)
+    return scenario, file
+
+
+def check(original: tuple[Scenario, Path], copy: Path, table: str, *changes: str) -> Finding:
+    scenario, file = original
+    shutil.copy(file, copy)
+    with landing.connect(copy) as connection:
+        for change in changes:
+            connection.execute(change)
+        content = Content(scenario, make_generator(scenario), connection, world(scenario))
+        return landed_content(content, TABLES[table])
+
+
+def another(kind: ColumnType, name: str) -> str:
+    """SQL of a value of the type that is not the one there."""
+    if kind.values:
+        one, other = kind.values[0], kind.values[-1]
+        return f"if({name}::VARCHAR = '{one}', '{other}', '{one}')" if one != other else f"{name}"
+    return {
+        "VARCHAR": f"{name} || '.'",
+        "BOOLEAN": f"NOT {name}",
+        "DATE": f"{name} + 1",
+        "TIMESTAMP": f"{name} + INTERVAL 1 MICROSECOND",
+        "DOUBLE": f"{name} + greatest(1e-9, abs({name}) * 1e-9)",
+        "BIGINT[]": f"list_append({name}, 1)",
+        "DOUBLE[]": f"list_append({name}, 1.0)",
+        "VARCHAR[]": f"list_append({name}, 'a')",
+        "DECIMAL(10,2)": f"3 * {name} + 0.01",
+        "DECIMAL(18,2)": f"3 * {name} + 0.01",
+    }.get(kind.sql, f"{name} + 1")
+
+
+def one_row(contract: TableContract) -> str:
+    """SQL condition for a single row, of the second day if there are days."""
+    name = table_name("baseline", contract)
+    return f"rowid = (SELECT min(rowid) FROM {name} WHERE {_on_the_second_day(contract)})"
+
+
+def _on_the_second_day(contract: TableContract) -> str:
+    return f"day = '{SECOND}'" if contract.daily else "true"
+
+
+def all_columns(contract: TableContract) -> str:
+    return ", ".join(
+        f"{c.name} = {another(c.type, c.name)}"
+        for c in contract.columns
+        if c.name not in (*contract.primary_key, "day") and another(c.type, c.name) != c.name
+    )
+
+
+TAMPERED: dict[str, Callable[[TableContract, str], str]] = {
+    "lost": lambda c, name: f"DELETE FROM {name} WHERE {one_row(c)}",
+    "doubled": lambda c, name: f"INSERT INTO {name} FROM {name} WHERE {one_row(c)}",
+    "changed": lambda c, name: f"UPDATE {name} SET {all_columns(c)} WHERE {one_row(c)}",
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("how", TAMPERED)
+def test_a_row_that_is_lost_doubled_or_changed_is_found_with_its_day_and_key(
+    original: tuple[Scenario, Path], tmp_path: Path, table: str, how: str
+) -> None:
+    contract = TABLES[table]
+    finding = check(
+        original, tmp_path / "x", table, TAMPERED[how](contract, table_name("baseline", contract))
+    )
+    assert finding.verdict is Verdict.FAILED
+    assert {row["day"] for row in finding.rows} == {str(SECOND) if contract.daily else ""}
+    assert any(row["key"] and row["expected"] != row["found"] for row in finding.rows)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_smallest_change_of_each_column_is_found_and_shown(
+    original: tuple[Scenario, Path], tmp_path: Path, table: str
+) -> None:
+    contract = TABLES[table]
+    name, condition = table_name("baseline", contract), one_row(contract)
+    shown = set()
+    columns = [
+        c
+        for c in contract.columns
+        if c.name not in (*contract.primary_key, "day") and another(c.type, c.name) != c.name
+    ]
+    for column in columns:
+        known = f"SELECT {column.name} IS NOT NULL FROM {name} WHERE {condition}"
+        change = f"UPDATE {name} SET {column.name} = {another(column.type, column.name)} WHERE {condition}"
+        with duckdb.connect(str(original[1]), read_only=True) as connection:
+            is_known = connection.execute(known).fetchall()[0][0]
+        if not is_known:
+            continue
+        finding = check(original, tmp_path / "x", table, change)
+        assert finding.verdict is Verdict.FAILED, column.name
+        shown |= {row["column"] for row in finding.rows} & {column.name}
+        assert column.name in shown
+    assert shown or len(columns) == 0
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_what_landed_passes(original: tuple[Scenario, Path], tmp_path: Path, table: str) -> None:
+    assert check(original, tmp_path / "x", table).verdict is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "said"),
+    [
+        (
+            "UPDATE baseline.transactions SET day = day + 1 WHERE day = '2024-03-05'",
+            Verdict.FAILED,
+            "2 days of transactions (2024-03-05, 2024-03-06)",
+        ),
+        (
+            "INSERT INTO baseline.transactions SELECT * REPLACE (DATE '2024-04-01' AS day) FROM"
+            " baseline.transactions WHERE day = '2024-03-05'",
+            Verdict.FAILED,
+            "1 days of transactions (2024-04-01)",
+        ),
+        (
+            "UPDATE baseline_truth.landed_days SET digest = 'ff' WHERE table_name = 'transactions'",
+            Verdict.FAILED,
+            "4 days of transactions",
+        ),
+        (
+            "UPDATE baseline_truth.landed_days SET algorithm = 'crc32' WHERE table_name = 'transactions'",
+            Verdict.INCONCLUSIVE,
+            "algorithm crc32",
+        ),
+        (
+            "DELETE FROM baseline_truth.landed_days",
+            Verdict.INCONCLUSIVE,
+            "4 days are of a version that kept no record",
+        ),
+        (
+            "DELETE FROM baseline_truth.daily_intensity; DELETE FROM baseline.transactions",
+            Verdict.FAILED,
+            "4 days of transactions",
+        ),
+    ],
+    ids=["to another day", "a day added", "the record", "an unknown algorithm", "no record", "all days"],
+)
+def test_days_that_move_appear_or_lose_their_record(
+    original: tuple[Scenario, Path], tmp_path: Path, change: str, verdict: Verdict, said: str
+) -> None:
+    finding = check(original, tmp_path / "x", "transactions", *change.split(";"))
+    assert finding.verdict is verdict
+    assert said in finding.summary
