@@ -3,6 +3,7 @@
     python benchmarks/baseline_year.py ratio       # the year against the empty graph, in turn
     python benchmarks/baseline_year.py rows        # simulation alone
     python benchmarks/baseline_year.py landing     # simulate and land against DuckDB loading the same Arrow
+    python benchmarks/baseline_year.py record      # landing with the record of content against without, in turn
     python benchmarks/baseline_year.py memory      # peak memory at 30, 366 and 1,096 days
 
 Every measured run is a process of its own with an empty home. Wall time is noisy on shared machines:
@@ -177,6 +178,53 @@ def landing() -> None:
     print(f"ratio: wall {both / alone:.2f}, processor {both_cpu / alone_cpu:.2f}")
 
 
+def record() -> None:
+    """Processor seconds of landing 120 days with and without digests of their content, in turn."""
+    import pyarrow as pa
+
+    from simtom_pipeline import load_scenario
+    from simtom_pipeline.landing import connect, replace_days
+    from simtom_pipeline.records import Recorder
+    from simtom_pipeline.simulation import make_generator, world
+
+    scenario = load_scenario("baseline")
+    drawing, days = make_generator(scenario), scenario.clock.days()[:120]
+    generator = type(drawing)
+    began = time.process_time()
+    simulated = [drawing.simulate_day(day) for day in days]
+    simulating = time.process_time() - began
+    batches = [
+        {
+            c.name: pa.concat_tables([s[c.name] for s in part]) if c.daily else part[0][c.name]
+            for c in generator.contracts(scenario)
+        }
+        for part in (simulated[n : n + 30] for n in range(0, len(days), 30))
+    ]
+
+    def landed(recorder: Recorder | None) -> float:
+        contracts, views = generator.landed_contracts(scenario), generator.landed_views(scenario)
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.process_time()
+            for n, tables in enumerate(batches):
+                with connect(Path(folder) / "history.duckdb") as connection:
+                    some = days[30 * n : 30 * n + 30]
+                    replace_days(connection, scenario.name, contracts, views, some, tables, recorder)
+            return time.process_time() - began
+
+    figures = []
+    for _ in range(ROUNDS):
+        recorder = Recorder(scenario.name, world(scenario), scenario.clock, fresh=False, days=days)
+        figures.append((landed(None), landed(recorder)))
+    without, with_record = (statistics.median(column) for column in zip(*figures, strict=True))
+    print(
+        f"simulating {simulating:.2f}, landing {without:.2f}, with the record {with_record:.2f} processor s"
+    )
+    print(
+        f"the record costs {with_record / without - 1:.0%} of landing,"
+        f" {(with_record - without) / (simulating + without):.0%} of simulating and landing"
+    )
+
+
 def memory() -> None:
     """Peak memory of `simtom run baseline` over clocks of three lengths."""
     for days in (30, 366, 1096):
@@ -185,20 +233,28 @@ def memory() -> None:
         print(f"{days:5} days: peak {peak:6.0f} MB, wall {wall:.0f} s")
 
 
+BENCHMARKS = {
+    "ratio": ratio,
+    "rows": rows,
+    "landing": landing,
+    "record": record,
+    "memory": memory,
+    "_empty": empty_year,
+}
+
+
 def main() -> None:
     """Run what the command line names."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["ratio", "rows", "landing", "memory", "_real", "_empty"])
+    parser.add_argument("what", choices=[*BENCHMARKS, "_real"])
     parser.add_argument("end", nargs="?", default="2024-12-31")
     arguments = parser.parse_args()
     if arguments.what == "_real":
         real_year(arguments.end)
     else:
-        {"ratio": ratio, "rows": rows, "landing": landing, "memory": memory, "_empty": empty_year}[
-            arguments.what
-        ]()
+        BENCHMARKS[arguments.what]()
 
 
 if __name__ == "__main__":

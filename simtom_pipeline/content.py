@@ -25,7 +25,6 @@ from .contracts import (
     TEXTS,
     TIMESTAMP,
     Column,
-    ColumnType,
     TableContract,
 )
 from .landing import quoted
@@ -51,7 +50,7 @@ def digests(
     """Digest of each day's rows in a relation with the contract's columns; of all, if it has no days."""
     day = "day" if contract.daily else "NULL::DATE"
     names = sorted(column.name for column in contract.columns)
-    values = ", ".join(_value(quoted(name), contract.column(name).type) for name in names)
+    values = ", ".join(_value(contract.column(name)) for name in names)
     rows = connection.execute(
         f"SELECT day, count(*), sum(CAST(hash >> 64 AS UBIGINT)), sum(CAST(hash & {_LOWER} AS UBIGINT))"
         f" FROM (SELECT {day} AS day, md5_number(concat_ws('|', {values})) AS hash FROM {relation})"
@@ -60,14 +59,15 @@ def digests(
     return {day: Digest(count, f"{(upper << 64) + lower:x}") for day, count, upper, lower in rows}
 
 
-def _value(name: str, kind: ColumnType) -> str:
-    """SQL of the canonical text of a value, `~` for NULL."""
+def _value(column: Column) -> str:
+    """SQL of the canonical text of a column's values, `~` for NULL."""
+    name, kind = quoted(column.name), column.type
+    text = _text(name, kind.arrow, kind.is_text)
     if pa.types.is_list(kind.arrow):
         of = kind.arrow.value_type
         element = f"coalesce({_text('element', of, pa.types.is_string(of))}, '~')"
-        listed = f"array_to_string([{element} for element in {name}], ',')"
-        return f"coalesce('[' || {listed} || ']', '~')"
-    return f"coalesce({_text(name, kind.arrow, kind.is_text)}, '~')"
+        text = f"'[' || array_to_string([{element} for element in {name}], ',') || ']'"
+    return f"coalesce({text}, '~')" if column.nullable else text
 
 
 def _text(name: str, arrow: pa.DataType, is_text: bool) -> str:

@@ -10,6 +10,7 @@ from .contracts import TableContract, ViewContract
 from .generators.fault_contracts import FAULT_LEDGER, NOISE_LEDGER
 from .generators.ledger import DERIVED
 from .pictures import charts, svg
+from .record_tables import RECORDS
 from .scenarios.schema import json_schema
 from .simulation import load_scenario, registry
 
@@ -33,7 +34,7 @@ def dictionary_text() -> str:
         "# Tables\n\nMade from the table contracts by `make docs`; every table and column carries the same"
         " words as a DuckDB comment. `<scenario>` is the scenario's name.\n",
         *(_table(contract) for contract in generator.clean_contracts()),
-        *(_table(contract) for contract in (FAULT_LEDGER, NOISE_LEDGER, *DERIVED)),
+        *(_table(contract) for contract in (FAULT_LEDGER, NOISE_LEDGER, *DERIVED, *RECORDS)),
         *(_view(view) for view in generator.views),
     ]
     return "\n".join(parts)
@@ -49,6 +50,8 @@ def _table(contract: TableContract) -> str:
         facts.append(f"Dated by `{contract.dated_by}`.")
     if contract in DERIVED:
         facts.append("Measured on what has landed, and written anew as a whole.")
+    elif contract in RECORDS:
+        facts.append("Kept by landing itself.")
     elif not contract.daily:
         facts.append("The same for every day.")
     return f"## `{schema}.{contract.name}`\n\n{' '.join(facts)}\n\n{_columns(contract)}"
