@@ -3,7 +3,7 @@
     python benchmarks/baseline_year.py ratio       # the year against the empty graph, in turn
     python benchmarks/baseline_year.py rows        # simulation alone
     python benchmarks/baseline_year.py landing     # simulate and land against DuckDB loading the same Arrow
-    python benchmarks/baseline_year.py record      # landing with the record of content against without, in turn
+    python benchmarks/baseline_year.py record      # landing with the record of content and without, in turn
     python benchmarks/baseline_year.py memory      # peak memory at 30, 366 and 1,096 days
 
 Every measured run is a process of its own with an empty home. Wall time is noisy on shared machines:
