@@ -8,7 +8,7 @@ BLAS or LAPACK.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from math import frexp
+from math import frexp, ldexp, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
@@ -18,20 +18,25 @@ DECIMALS = 9
 STEP = 10.0**-DECIMALS
 STEADY_DECIMALS = 12
 """Of a figure of moderate size that is worked out in one go."""
-EXACT_BITS = 62
+WORD = 62
 SMALLEST = 1e-200
+SMALLEST_PIVOT = 1e-9
 
 
 def exact_sum(values: np.ndarray) -> float:
-    """Sum of numbers in any order, shape (n,): of the whole multiples of a power of two next to them.
+    """Sum of numbers in any order, shape (n,), by whole multiples of a power of two.
 
-    The unit is as fine as 64-bit integers allow: 2**-62 of the largest number, times n.
+    Of each number two words of `62 - log2(n)` bits are counted, from the highest bit of the largest on.
     """
     if len(values) == 0:
         return 0.0
+    bits = WORD - len(values).bit_length()
     _, exponent = frexp(max(float(np.abs(values).max()), SMALLEST))
-    scale = 2.0 ** (EXACT_BITS - exponent - len(values).bit_length())
-    return int(np.rint(values * scale).astype(np.int64).sum()) / scale
+    scaled = values * 2.0 ** (bits - exponent)
+    high = np.rint(scaled)
+    low = np.rint((scaled - high) * 2.0**bits)
+    total = (int(high.astype(np.int64).sum()) << bits) + int(low.astype(np.int64).sum())
+    return ldexp(total, exponent - 2 * bits)
 
 
 def exact_mean(values: np.ndarray) -> float:
@@ -79,21 +84,27 @@ def root(excess: Callable[[float], float], low: float, high: float, tolerance: f
 
 def correlated(matrix: np.ndarray, independent: Sequence[np.ndarray]) -> np.ndarray:
     """Normals with a correlation matrix of shape (k, k), from k independent ones; shape (k, n)."""
-    factor = _lower_factor(matrix)
     rows = []
-    for weights in factor:
+    for weights in lower_factor(matrix):
         terms = [weight * normal for weight, normal in zip(weights, independent, strict=False)]
         rows.append(sum(terms[1:], start=terms[0]))
     return np.stack(rows)
 
 
-def _lower_factor(matrix: np.ndarray) -> list[list[float]]:
-    """Rows of the Cholesky factor, each up to the diagonal."""
+def lower_factor(matrix: np.ndarray) -> list[list[float]]:
+    """Rows of the Cholesky factor of a matrix of shape (k, k), each up to the diagonal.
+
+    Raises
+    ------
+    ArithmeticError : the matrix is not positive definite.
+    """
     rows: list[list[float]] = []
     for i in range(len(matrix)):
         row: list[float] = []
         for j in range(i + 1):
             rest = float(matrix[i, j]) - sum(a * b for a, b in zip(row, [*rows, row][j], strict=False))
-            row.append(rest**0.5 if i == j else rest / rows[j][j])
+            if i == j and rest <= SMALLEST_PIVOT:
+                raise ArithmeticError("the matrix is not positive definite")
+            row.append(sqrt(rest) if i == j else rest / rows[j][j])
         rows.append(row)
     return rows
