@@ -133,7 +133,8 @@ class BurstArrivals(ArrivalProcess):
         distinct = (1 - np.exp(-a)) ** 2 * np.exp(-a * np.maximum(apart - 1, 0)) / a**2
         covariance = variance * np.where(apart == 0, 2 * (a - 1 + np.exp(-a)) / a**2, distinct)
         by_hour = self.expected_by_hour(day)
-        return 1 + float(by_hour @ covariance @ by_hour) / max(float(by_hour.sum()), 1e-300)
+        spread = float((by_hour[:, None] * covariance * by_hour).sum())
+        return 1 + spread / max(float(by_hour.sum()), 1e-300)
 
     def correlation_of_days(self) -> float:
         """Covariance of two consecutive days over their variance, for a constant rate."""
@@ -228,7 +229,7 @@ class HawkesArrivals(ArrivalProcess):
             rate = self.rate(day - timedelta(back))
             past = np.minimum(rate.edges - back * SECONDS_PER_DAY, moments[:, None])
             remaining = np.exp(-self._fading * (moments[:, None] - past))
-            pending += np.diff(remaining, axis=1) @ rate.rate / self._fading
+            pending += (np.diff(remaining, axis=1) * rate.rate).sum(axis=1) / self._fading
         return pending
 
     def _draw_clusters(self, day: date) -> np.ndarray:

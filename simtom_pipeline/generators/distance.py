@@ -12,6 +12,8 @@ SMALLEST_SHARE = 1e-6
 """An empty bin counts as this much, so that a PSI is a number."""
 BINS = 10
 GRID = 4096
+SAME = 1e-9
+"""Values closer than this, relatively, are equal: a quotient may miss what it stands for by an ulp."""
 
 
 def psi(q: np.ndarray, p: np.ndarray) -> float:
@@ -92,7 +94,7 @@ def factor_cdf(
     """Distribution function of the multiplied values, shape of `at`."""
     total = np.zeros(len(at))
     for number, (factor, probability) in enumerate(factors):
-        below = np.searchsorted(values, at / factor, side="right")
+        below = np.searchsorted(values, at / factor * (1 + SAME), side="right")
         if weights:
             cumulative = np.concatenate([[0.0], np.cumsum(weights[number])])
             total += probability * cumulative[below] / cumulative[-1]

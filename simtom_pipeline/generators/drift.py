@@ -8,12 +8,13 @@ Schedules after Lu et al. 2018, "Learning under concept drift: a review".
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from math import ceil
+from math import ceil, cos, exp, pi
 
 import numpy as np
 
 from ..scenarios.drifts import Gradual, Linear, Pulse, Schedule, Seasonal, Sudden
 from ..scenarios.models import Clock
+from .exact import steady
 from .random_streams import RandomStreams
 
 GRADUAL_REACH = 2.0
@@ -69,7 +70,7 @@ class Course:
                 widths = (day - self.position(at)).days / width
                 if abs(widths) >= GRADUAL_REACH:
                     return float(widths > 0)
-                return float(1 / (1 + np.exp(-4 * widths)))
+                return float(steady(1 / (1 + exp(-4 * widths))))
             case Linear(from_=first, to=last):
                 start, stop = self.position(first), self.position(last)
                 if day >= stop:
@@ -77,7 +78,7 @@ class Course:
                 return max((day - start).days / (stop - start).days, 0.0)
             case Seasonal(at=at, period_days=period):
                 elapsed = (day - self.position(at)).days
-                return float((1 - np.cos(2 * np.pi * elapsed / period)) / 2) if elapsed > 0 else 0.0
+                return float(steady((1 - cos(2 * pi * elapsed / period)) / 2)) if elapsed > 0 else 0.0
             case Pulse(from_=first, to=last):
                 return float(self.position(first) <= day <= self.position(last))
 

@@ -6,6 +6,7 @@ cannot hit that value: so the probability that a hit is recorded is the rate, ex
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import expm1, log
 
 import numpy as np
 import pyarrow as pa
@@ -142,9 +143,9 @@ def delay_hours(delay: Delay, uniform: np.ndarray) -> np.ndarray:
     """Delays of at most LONGEST_DELAY_HOURS by inversion, hours, the shape of `uniform`."""
     match delay:
         case ExponentialDelay(mean_hours=mean):
-            return exponential(uniform * -np.expm1(-LONGEST_DELAY_HOURS / mean), mean)
+            return exponential(uniform * -expm1(-LONGEST_DELAY_HOURS / mean), mean)
         case LognormalDelay(median_hours=median, sigma=sigma):
-            share = ndtr(np.log(LONGEST_DELAY_HOURS / median) / sigma)
+            share = ndtr(log(LONGEST_DELAY_HOURS / median) / sigma)
             return median * np.exp(sigma * ndtri(uniform * share))
         case UniformDelay(low_hours=low, high_hours=high):
             return low + (high - low) * uniform

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..scenarios.models import Arrivals, Volume
 from . import calendar_effects as calendar
+from .exact import steady
 from .random_streams import RandomStreams
 
 SECONDS_PER_DAY = 86_400.0
@@ -44,7 +45,8 @@ def day_factors(volume: Volume, streams: RandomStreams, day: date, drift: float)
     sigma = volume.daily_noise
     noise = 1.0
     if sigma > 0:
-        noise = exp(sigma * float(streams.normal("volume.daily_noise", day, 1)[0]) - sigma**2 / 2)
+        normal = float(streams.normal("volume.daily_noise", day, 1)[0])
+        noise = float(steady(exp(sigma * normal - sigma**2 / 2)))
     return DayFactors(
         base=volume.events_per_day,
         day_of_week=calendar.day_of_week_factor(volume, day),

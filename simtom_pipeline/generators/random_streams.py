@@ -10,7 +10,7 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, pdtr, pdtrik
+from scipy.special import log1p, ndtri, pdtr, pdtrik
 
 SMALLEST_UNIFORM = 2.0**-54
 LARGEST_TABULATED_MEAN = 50.0
@@ -46,7 +46,7 @@ class RandomStreams:
 
 def exponential(uniform: np.ndarray, mean: float) -> np.ndarray:
     """Exponential variates with the given mean, by inversion; same shape and unit as the mean's."""
-    return -mean * np.log1p(-uniform)
+    return -mean * log1p(-uniform)
 
 
 def categorical(uniform: np.ndarray, shares: ArrayLike) -> np.ndarray:

@@ -5,13 +5,14 @@ Prices are scaled once so that the expected amount of a purchase is what the sce
 """
 
 from dataclasses import dataclass
+from math import exp, log
 from typing import get_args
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from ..base import Columns
+from ..exact import exact_mean, rounded_root, steady
 from ..random_streams import RandomStreams, categorical
 from . import config
 from .entities import attribute_latents, credit_limits, ordered
@@ -126,8 +127,8 @@ def _price_scale(
         prices = np.exp(log_scale) * relative_price
         return _expected_amount(settings, prices, popularity, first, limits, weights / weights.sum()) - target
 
-    centre = np.log(target / relative_price.mean())
-    return float(np.exp(brentq(excess, centre - 10, centre + 10, xtol=1e-9)))
+    centre = log(target / exact_mean(relative_price))
+    return float(steady(exp(rounded_root(excess, centre - 10, centre + 10))))
 
 
 def _reference_limits(settings: config.BnplSettings) -> np.ndarray:
@@ -159,6 +160,6 @@ def _expected_amount(
             reached = popularity[own] ** behavior.price_tilt
             spent = np.cumsum(np.diff(reached, prepend=0.0) * prices[own])
             last = np.maximum(np.searchsorted(prices[own], limits, side="right") - 1, 0)
-            mean = (spent[last] / reached[last]) @ weights
+            mean = float((spent[last] / reached[last] * weights).sum())
             expected += behavior.share * category.share * mean
     return expected * (1 - catalog.discount_probability * catalog.largest_discount / 2)

@@ -17,6 +17,7 @@ from ...scenarios.base import (
     Shares,
     equal_shares,
 )
+from ..exact import lower_factor
 
 AgeBracket = Literal["18-24", "25-34", "35-44", "45-54", "55+"]
 IncomeBracket = Literal["<25k", "25k-50k", "50k-75k", "75k-100k", "100k+"]
@@ -72,9 +73,11 @@ class AttributeCorrelation(FrozenModel):
 
     @model_validator(mode="after")
     def _positive_definite(self) -> Self:
-        smallest = float(np.linalg.eigvalsh(self.matrix())[0])
-        if smallest <= 1e-9:
-            raise ValueError("correlations that can hold together (no such five attributes can exist)")
+        try:
+            lower_factor(self.matrix())
+        except ArithmeticError:
+            allowed = "correlations that can hold together (no such five attributes can exist)"
+            raise ValueError(allowed) from None
         return self
 
 

@@ -4,22 +4,24 @@ The signals x are what the lender's tables show at the moment of the purchase, t
 customer's own and in no table. How (a, s) are found: `reference.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log
 from typing import get_args
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import expit, roots_hermitenorm
+from scipy.special import expit
 
+from ..exact import exact_mean, exact_sum, root, rounded_root
 from . import config
 from .catalog import Catalog
 from .world import Parameter, World
 
 WIDEST_LOG_ODDS = 60.0
 FINEST_LOG_ODDS = 0.01
-QUADRATURE_NODES = 64
+NORMAL_NODES = np.arange(-32, 33) * 0.3125
+"""For means over a standard normal by the trapezoidal rule, which converges geometrically."""
 SAME_AUC = 1e-4
 
 Signals = Mapping[str, np.ndarray]
@@ -145,25 +147,26 @@ def assess(
 
 @lru_cache(maxsize=8)
 def _frailty_mean(sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """A grid of log-odds and the log of the mean probability there, by Gauss-Hermite quadrature."""
+    """A grid of log-odds and the log of the mean probability there, by quadrature."""
     grid = np.arange(-WIDEST_LOG_ODDS, WIDEST_LOG_ODDS, FINEST_LOG_ODDS)
-    node, weight = roots_hermitenorm(QUADRATURE_NODES)
-    mean = sum(w * expit(grid + sigma * z) for z, w in zip(node, weight / weight.sum(), strict=True))
+    weight = np.exp(-(NORMAL_NODES**2) / 2)
+    mean = sum(w * expit(grid + sigma * z) for z, w in zip(NORMAL_NODES, weight / weight.sum(), strict=True))
     return grid, np.log(mean)
 
 
 def bayes_auc(p: np.ndarray) -> float:
     """Area under the ROC curve that ranking by the true probabilities p, shape (n,), has in expectation.
 
-    AUC* = sum_ij p_i (1 - p_j) [1{p_i > p_j} + 1/2 1{p_i = p_j}] / (sum p * sum(1 - p)), by sorting.
+    AUC* = sum_ij p_i (1 - p_j) [1{p_i > p_j} + 1/2 1{p_i = p_j}] / (sum p * sum (1 - p)). A pair counts
+    max(p_i, p_j) - p_i p_j, so in ascending order the sum is that of (i - 1/2) p_i, less (sum p)^2 / 2.
     """
     p = np.sort(p)
-    negatives = np.concatenate([[0.0], np.cumsum(1 - p)])
-    if p.sum() == 0 or negatives[-1] == 0:  # all outcomes are the same: there is nothing to rank
+    positives = exact_sum(p)
+    negatives = len(p) - positives
+    if positives == 0 or negatives == 0:  # all outcomes are the same: there is nothing to rank
         return 0.5
-    below, up_to = np.searchsorted(p, p, "left"), np.searchsorted(p, p, "right")
-    beaten = (negatives[below] + negatives[up_to]) / 2
-    return float(p @ beaten / (p.sum() * negatives[-1]))
+    beaten = exact_sum((np.arange(len(p)) + 0.5) * p) - positives**2 / 2
+    return beaten / (positives * negatives)
 
 
 def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float) -> tuple[float, float]:
@@ -177,19 +180,24 @@ def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float)
 
     def auc_at(scale: float) -> float:
         log_odds = scale * xbeta + frailty
-        return bayes_auc(expit(intercept_for(log_odds, rate) + log_odds))
+        return bayes_auc(expit(root(*_rate_over(log_odds, rate)) + log_odds))
 
     largest = WIDEST_LOG_ODDS / 4 / spread if spread > 0 else 0.0
     low, high = auc_at(0.0), auc_at(largest)
     if not low - SAME_AUC <= auc <= high + SAME_AUC:
         raise UnreachableAucError(low, high)
     reached = min(auc, high)
-    scale = float(brentq(lambda s: auc_at(s) - reached, 0.0, largest, xtol=1e-6)) if reached > low else 0.0
+    scale = rounded_root(lambda s: auc_at(s) - reached, 0.0, largest) if reached > low else 0.0
     return intercept_for(scale * xbeta + frailty, rate), scale
 
 
 def intercept_for(log_odds: np.ndarray, rate: float) -> float:
     """The number to add to the log-odds so that their mean probability is `rate`."""
-    centre = np.log(rate / (1 - rate))
-    low, high = centre - log_odds.max() - 1, centre - log_odds.min() + 1
-    return float(brentq(lambda a: expit(a + log_odds).mean() - rate, low, high, xtol=1e-9))
+    return rounded_root(*_rate_over(log_odds, rate))
+
+
+def _rate_over(log_odds: np.ndarray, rate: float) -> tuple[Callable[[float], float], float, float]:
+    """By how much the mean probability exceeds `rate` with an intercept, and bounds of its root."""
+    centre = log(rate / (1 - rate))
+    low, high = centre - float(log_odds.max()) - 1, centre - float(log_odds.min()) + 1
+    return lambda intercept: exact_mean(expit(intercept + log_odds)) - rate, low, high

@@ -8,13 +8,13 @@ from math import exp, log, prod
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from ...scenarios.drifts import Drift, DriftKind, Effect
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
 from .. import distance
 from ..drift import Course
+from ..exact import exact_mean, rounded_root, steady
 from . import config
 from .reference import Reference, default_law, reference
 from .targets import (
@@ -90,7 +90,7 @@ def volume_factor(drifts: Sequence[Resolved], day: date) -> float:
 
 def _volume_under(factor: float, course: Course, day: date) -> float:
     weight = course.weight(day)
-    return 1 + weight * (factor - 1) if course.by_record else factor**weight
+    return 1 + weight * (factor - 1) if course.by_record else float(steady(factor**weight))
 
 
 def parameter_under(part: Part, course: Course, weight: float) -> tuple[float, ...]:
@@ -197,7 +197,7 @@ class _Solver:
         by = stress.after[0] - stress.before[0]
         parts = [stress]
         if company.volume != 1:
-            factor = company.volume**by
+            factor = float(steady(company.volume**by))
             parts.append(Part(TARGETS["volume"], (1.0,), (factor,), factor=factor))
         if company.amount != 1:
             parts.append(self._of("amount")._factor(by * log(company.amount)))
@@ -254,7 +254,7 @@ class _Solver:
     def _prior(self) -> Part:
         rate, base = self.effect.default_rate or 0.0, self.law.expected_rate
         widest = log(LARGEST_ODDS_RATIO)
-        size = _logit(rate) - _logit(base)
+        size = float(steady(_logit(rate) - _logit(base)))
         if abs(size) > widest:
             low, high = (1 / (1 + exp(-(_logit(base) + way * widest))) for way in (-1, 1))
             raise ImpossibleEffectError(
@@ -289,14 +289,14 @@ class _Solver:
             for move in moves(size):
                 world = move.apply(world, self.settings, 1.0)
             weight, probability = self.population.under(world, self.law)
-            return float((weight * probability).mean())
+            return exact_mean(weight * probability)
 
         return self._root("effect.default_rate", wanted, rate, -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT)
 
     # factors ------------------------------------------------------------------------------------------
 
     def _factor(self, size: float) -> Part:
-        return Part(self.target, (1.0,), (exp(size),), Move(self.target.parameter, size))
+        return Part(self.target, (1.0,), (float(steady(exp(size))),), Move(self.target.parameter, size))
 
     def _factor_size(self) -> float:
         if self.effect.mean_ratio is not None:
@@ -309,7 +309,7 @@ class _Solver:
         ((name, wanted),) = self.effect.sizes.items()
 
         def reached(size: float) -> float:
-            return distance.factor_distances(values, [(exp(sign * size), 1.0)])[name]
+            return distance.factor_distances(values, [(float(steady(exp(sign * size))), 1.0)])[name]
 
         return sign * self._root(f"effect.{name}", wanted, reached, 0.0, log(LARGEST_FACTOR))
 
@@ -381,7 +381,7 @@ class _Solver:
             raise ImpossibleEffectError(
                 key, wanted, f"between {bounds[0]:.4g} and {bounds[1]:.4g}, which is what can be reached"
             )
-        return float(brentq(lambda size: reached(size) - wanted, low, high, xtol=1e-9))
+        return rounded_root(lambda size: reached(size) - wanted, low, high)
 
 
 def _logit(rate: float) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import gammaincinv, ndtr
 
 from ..base import MICROSECONDS_PER_DAY, Columns
+from ..exact import correlated
 from ..random_streams import RandomStreams, categorical, cumulative, exponential
 from . import config
 
@@ -141,8 +142,8 @@ def attribute_latents(
     A Gaussian copula: independent normals, one stream an attribute, correlated by the Cholesky factor.
     """
     names = ("age", "income", "credit", "verification", "stability")
-    independent = np.stack([streams.normal(f"customer.{name}", day, n) for name in names])
-    return ndtr(np.linalg.cholesky(correlation.matrix()) @ independent)
+    independent = [streams.normal(f"customer.{name}", day, n) for name in names]
+    return ndtr(correlated(correlation.matrix(), independent))
 
 
 def _accepted_latents(

@@ -15,6 +15,7 @@ from ...scenarios.drifts import Gradual, Linear, Pulse, Seasonal
 from ...scenarios.models import Scenario
 from .. import distance
 from ..drift import possible_weights
+from ..exact import exact_mean, exact_sum
 from ..ledger import Intended, LedgerPart, Numbers, ReferenceWindow
 from .drifts import Part, Resolved, parameter_under, resolve
 from .reference import Reference, default_law, reference
@@ -63,7 +64,7 @@ class Look:
         law = default_law(population.settings, population.seed)
         self.weight, probability = population.under(world, law)
         self._unweighted = bool((self.weight == 1).all())
-        self.default_rate = float((self.weight * probability).mean())
+        self.default_rate = exact_mean(self.weight * probability)
         level = _level(probability)
         self.yes = np.bincount(level, self.weight * probability, LEVELS)
         self.no = np.bincount(level, self.weight * (1 - probability), LEVELS)
@@ -80,7 +81,7 @@ class Look:
             codes, stated = self._population.codes[name], self._population.stated(name)
             own = self._population.moved_shares(self.world).get(name, stated)
             ratio = own / np.where(stated > 0, stated, 1.0)
-            alone = ratio[codes] / ratio[codes].mean()
+            alone = ratio[codes] / exact_mean(ratio[codes])
             extra = np.bincount(codes, self.weight - alone, len(stated)) / len(codes)
             self._shares[name] = np.clip(own + extra, 0.0, 1.0)
         return self._shares[name]
@@ -113,7 +114,7 @@ class State:
         yes, no = (sum(c * getattr(look, side) for look, c in self.looks) for side in ("yes", "no"))
         if yes.sum() == 0 or no.sum() == 0:
             return 0.5
-        return float(yes @ (np.cumsum(no) - no / 2) / (yes.sum() * no.sum()))
+        return exact_sum(yes * (np.cumsum(no) - no / 2)) / (exact_sum(yes) * exact_sum(no))
 
     def mean(self, value: Callable[[Look], float]) -> float:
         """Expectation of a number over the possible worlds."""
@@ -336,7 +337,8 @@ class Expectations:
 
 
 def _mean(values: np.ndarray, factors: list[tuple[float, float]], weights: list[np.ndarray]) -> float:
-    return float(sum(c * f * (w @ values) / w.sum() for (f, c), w in zip(factors, weights, strict=True)))
+    means = [f * exact_sum(w * values) / exact_sum(w) for (f, _), w in zip(factors, weights, strict=True)]
+    return float(sum(c * mean for (_, c), mean in zip(factors, means, strict=True)))
 
 
 def _size_of_shares(shares: np.ndarray, ledger: LedgerPart) -> dict[str, Any]:

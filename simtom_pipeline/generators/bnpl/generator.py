@@ -6,6 +6,7 @@ from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ...contracts import Claim, DeclaredOutcome, DeclaredShares, ProfileMetric
 from ...scenarios.models import Scenario
@@ -264,8 +265,7 @@ class BnplGenerator(BaseGenerator):
         if population.initial_customers is not None or population.customer_lifetime_days is None:
             return False
         volume = [self.arrivals.factors(day).mean for day in self.scenario.clock.days()]
-        month = np.ones(min(30, len(volume))) / min(30, len(volume))
-        by_month = np.convolve(volume, month, "valid")
+        by_month = sliding_window_view(volume, min(30, len(volume))).mean(axis=1)
         return population.repeat_customer_rate < 1 and by_month.max() < LARGEST_GROWTH * by_month.min()
 
     def _is_first(self, streams: RandomStreams, day: Day, anyone: bool) -> np.ndarray:

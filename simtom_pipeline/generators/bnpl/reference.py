@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..base import MICROSECONDS_PER_DAY, Day
+from ..exact import exact_mean
 from ..random_streams import RandomStreams, exponential
 from . import config
 from .buyers import Buyers, one_so_far
@@ -26,6 +27,7 @@ from .world import CUSTOMER_ATTRIBUTES, World, stated_shares
 REFERENCE_DAY = Day(date(1970, 1, 1), 0, np.zeros(REFERENCE_CUSTOMERS, np.int64))
 DAYS_PER_YEAR = 365.0
 """Mean tenure of the first customers where nobody ever leaves."""
+RATE_DECIMALS = 10
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,8 @@ class Reference:
         by_name = self.signals(float(world.stress), float(world.amount))
         log_odds = law.known_log_odds(weighted(world.beta, by_name)) + world.log_odds + self.frailty
         probability = expit(log_odds)
-        ratio = np.exp(world.prior_log_odds)
-        weight *= 1 - probability + ratio * probability
-        return weight / weight.mean(), expit(log_odds + world.prior_log_odds)
+        weight *= 1 + np.expm1(world.prior_log_odds) * probability
+        return weight / exact_mean(weight), expit(log_odds + world.prior_log_odds)
 
     def numbers(self, name: str) -> np.ndarray:
         """Values of a numeric column of transactions in its own unit, shape (N,)."""
@@ -177,6 +178,6 @@ def _solved(settings_json: str, seed: int) -> DefaultLaw:
         scale=scale,
         frailty=credit.frailty,
         arrears_intercept=intercept_for(spread, credit.arrears.rate),
-        expected_rate=float(stressed.mean()),
-        expected_auc=bayes_auc(stressed),
+        expected_rate=round(exact_mean(stressed), RATE_DECIMALS),
+        expected_auc=round(bayes_auc(stressed), RATE_DECIMALS),
     )

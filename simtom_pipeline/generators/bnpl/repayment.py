@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import log1p
 
 from ..base import MICROSECONDS_PER_DAY, Columns, Day
 from ..random_streams import RandomStreams, categorical
@@ -133,7 +134,7 @@ def _installments(
 
 def reporting_delay(uniform: np.ndarray, mean_days: Parameter) -> np.ndarray:
     """Exponential time from a charge-off to its report in whole microseconds, shape (n,)."""
-    return (-np.log1p(-uniform) * mean_days * MICROSECONDS_PER_DAY).astype(np.int64)
+    return (-log1p(-uniform) * mean_days * MICROSECONDS_PER_DAY).astype(np.int64)
 
 
 def _outcomes(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..exact import steady
 from . import config
 from .entities import ordered
 
@@ -104,7 +105,7 @@ class Move:
         if name in ("product_category", "risk_scenario"):
             return _with(world, name, _mixed(getattr(world, name), self.size, weight))
         if name in FACTORS:
-            return _with(world, name, getattr(world, name) * np.exp(weight * self.size))
+            return _with(world, name, getattr(world, name) * steady(np.exp(weight * self.size)))
         if name in NUMBERS:
             return _with(world, name, getattr(world, name) + weight * self.size)
         signal = name.removeprefix(BETA)
