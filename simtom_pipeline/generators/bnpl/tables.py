@@ -89,15 +89,21 @@ PAYMENT_METHODS = TableContract(
     ),
 )
 
+BY_DEVICE = "device_id // 10 = customer_id"
+BY_ACCOUNT = "payment_method_id // 10 = customer_id"
+BY_BOTH = "device_id // 10 = payment_method_id // 10"
+
 TRANSACTIONS = TableContract(
     name="transactions",
     row="one BNPL purchase: only what was known at that moment",
     primary_key=("transaction_id",),
     foreign_keys=(
-        ForeignKey("customer_id", "customers"),
+        ForeignKey("customer_id", "customers", (("device_id", BY_DEVICE), ("payment_method_id", BY_ACCOUNT))),
         ForeignKey("product_id", "products"),
-        ForeignKey("device_id", "devices"),
-        ForeignKey("payment_method_id", "payment_methods"),
+        ForeignKey("device_id", "devices", (("customer_id", BY_DEVICE), ("payment_method_id", BY_BOTH))),
+        ForeignKey(
+            "payment_method_id", "payment_methods", (("customer_id", BY_ACCOUNT), ("device_id", BY_BOTH))
+        ),
     ),
     dated_by="event_time",
     arrives_at="ingested_at",
@@ -106,7 +112,11 @@ TRANSACTIONS = TableContract(
         DAY,
         Column("event_time", TIMESTAMP, "moment of the purchase (simulated clock)"),
         Column("ingested_at", TIMESTAMP, "moment the lender's lake had it; event_time, unless it came late"),
-        Column("delivered_at", TIMESTAMP, "epoch + (event_time - start) / time_compression"),
+        Column(
+            "delivered_at",
+            TIMESTAMP,
+            "delivered time of event_time: epoch + (event_time - start) / time_compression; no lateness is in it",
+        ),
         Column("customer_id", BIGINT, "buyer"),
         Column("product_id", BIGINT, "item bought"),
         Column("device_id", BIGINT, "device used"),
