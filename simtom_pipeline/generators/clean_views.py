@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from ..contracts import TEXT, WHOLE_ROW, Delivery, TableContract, ViewColumn, ViewContract
 from ..scenarios.models import Clock, Scenario
@@ -62,10 +62,10 @@ def _as_landed(
 
 def delivery_of(clock: Clock) -> Delivery:
     """The scenario's map onto the delivered clock."""
-    microsecond, epoch = timedelta(microseconds=1), datetime(1970, 1, 1)  # noqa: DTZ001
+    first, microsecond = datetime.combine(date(1970, 1, 1), time()), timedelta(microseconds=1)
     start = datetime.combine(clock.start, time())
     return Delivery(
-        (start - epoch) // microsecond, (clock.delivery_epoch - epoch) // microsecond, clock.time_compression
+        (start - first) // microsecond, (clock.delivery_epoch - first) // microsecond, clock.time_compression
     )
 
 

@@ -24,8 +24,8 @@ CUSTOMER_HISTORY = ViewContract(
     over=(TRANSACTIONS, INSTALLMENTS),
     # Each purchase, payment and missed due date is an event once its purchase has arrived, and none if its
     # moment or its customer is not known; a purchase comes before the events of its moment, and sees the sum
-    # of those before it. A payment whose moment
-    # was lost counts as one that was not made: to set it apart would tell which ones will never be made.
+    # of those before it. A payment whose moment was lost counts as one that was not made: to set it apart
+    # would tell which ones will never be made.
     from_sql="FROM ("
     "SELECT transaction_id, moment, customer_id IS NOT NULL AND moment IS NOT NULL AS is_known,"
     " sum(purchase) OVER before AS purchased, sum(owes) OVER before AS owed,"

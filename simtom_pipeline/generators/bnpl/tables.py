@@ -115,7 +115,7 @@ TRANSACTIONS = TableContract(
         Column(
             "delivered_at",
             TIMESTAMP,
-            "delivered time of event_time: epoch + (event_time - start) / time_compression; no lateness is in it",
+            "epoch + (event_time - start) / time_compression: of event_time, however late it arrived",
         ),
         Column("customer_id", BIGINT, "buyer"),
         Column("product_id", BIGINT, "item bought"),
@@ -167,22 +167,48 @@ INSTALLMENTS = TableContract(
         DAY,
         Column("due_at", TIMESTAMP, "moment it falls due: every 14 days from the purchase (simulated clock)"),
         Column("amount_due", MONEY, "what is due; the payments of a purchase add up to its amount", "USD"),
-        Column("paid_at", TIMESTAMP, "moment it was paid in full; NULL: never", nullable=True),
-        Column("amount_paid", MONEY, "what was paid in the end", "USD"),
-        Column("partial_amount", MONEY, "the part of it that was paid ahead of the rest, 0 if none", "USD"),
-        Column("partial_paid_at", TIMESTAMP, "moment of the partial payment", nullable=True),
+        Column(
+            "paid_at",
+            TIMESTAMP,
+            "moment it was paid in full; NULL: never",
+            nullable=True,
+            known_from="paid_at",
+        ),
+        Column("amount_paid", MONEY, "what was paid in the end", "USD", known_from="paid_at"),
+        Column(
+            "partial_amount",
+            MONEY,
+            "the part of it that was paid ahead of the rest, 0 if none",
+            "USD",
+            known_from="partial_paid_at",
+        ),
+        Column(
+            "partial_paid_at",
+            TIMESTAMP,
+            "moment of the partial payment",
+            nullable=True,
+            known_from="partial_paid_at",
+        ),
         Column(
             "days_past_due",
             INTEGER,
             "from due_at to paid_at, 0 if it was in time; counting ends with the charge-off",
             "days",
+            known_from="paid_at",
         ),
-        Column("late_fee", MONEY, "fee charged for being late, at most one a purchase", "USD"),
+        Column(
+            "late_fee",
+            MONEY,
+            "fee charged for being late, at most one a purchase",
+            "USD",
+            known_from="paid_at",
+        ),
         Column(
             "repayment_method",
             enum(config.RepaymentMethod),
             "how it was paid; NULL if nothing was",
             nullable=True,
+            known_from="paid_at",
         ),
     ),
 )
@@ -196,7 +222,10 @@ OUTCOMES = TableContract(
         Column("transaction_id", BIGINT, "the purchase"),
         DAY,
         Column(
-            "will_default", BOOLEAN, "a payment stays unpaid until its charge-off: a label, not a feature"
+            "will_default",
+            BOOLEAN,
+            "a payment stays unpaid until its charge-off: a label, not a feature",
+            known_from="label_available_at",
         ),
         Column(
             "days_to_first_missed_payment",
@@ -204,11 +233,13 @@ OUTCOMES = TableContract(
             "from the purchase to the due date of the first payment never made; NULL without default",
             "days",
             nullable=True,
+            known_from="label_available_at",
         ),
         Column(
             "label_available_at",
             TIMESTAMP,
             "charge-off of the first missed payment; without default the same as matured_at",
+            known_from="label_available_at",
         ),
         Column(
             "matured_at",

@@ -173,6 +173,7 @@ def _as_of(rows: ViewContract, name: str, row: str, *columns: ViewColumn) -> Vie
         name=name,
         row=row,
         parameters=("as_of",),
+        key=rows.key,
         over=(rows,),
         from_sql=f"FROM {{rows[{rows.name}]}} r WHERE r.known_at <= {AS_OF}",
         columns=columns or shown,
