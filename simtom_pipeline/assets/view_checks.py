@@ -13,9 +13,12 @@ from ..contracts import WHOLE_ROW, TableContract, ViewColumn, ViewContract
 from ..generators.base import BaseGenerator
 from ..landing import quoted
 from ..scenarios.models import Scenario
+from ..simulation import make_generator
 from ..validation.decisions import Finding, Verdict, logical
 from .spoilt import Spoilt
 
+MAX_EVENTS = 50_000
+"""Of more, the events of every second, third, ... cluster are looked at: a history is of a cluster."""
 CATALOG = "simtom_views"
 LANDED, CLEAN, EARLIER = "landed", "clean", "earlier"
 KEYS_SHOWN = 3
@@ -55,17 +58,44 @@ class _Check:
 
     @contextmanager
     def catalog(self) -> Iterator[None]:
-        """Schemas for the worlds, in memory."""
+        """The worlds' schemas, in memory, with the tables of what landed and of the world without faults."""
         self._run(f"ATTACH ':memory:' AS {CATALOG}")
         try:
+            chosen = self._choose()
             for contract in self._tables:
-                self._put(LANDED, contract, "VIEW", f"FROM {self._in_file(contract)}")
-                hit = contract.name in self.spoilt.measured
-                clean = self.spoilt.clean(contract.name)
-                self._put(CLEAN, contract, "TABLE" if hit else "VIEW", f"FROM {self._located(clean)}")
+                clean = self._located(self.spoilt.clean(contract.name))
+                landed = self._located(quoted(self.spoilt.scenario.name, contract.name))
+                where = chosen.get(contract.name, "")
+                for world, rows in ((LANDED, landed), (CLEAN, clean)):
+                    # A view cannot see a temporary table.
+                    kind = "TABLE" if where or rows.startswith('"temp"') else "VIEW"
+                    self._put(world, contract, kind, f"FROM {rows}{where}")
             yield
         finally:
             self._run(f"DETACH {CATALOG}")
+
+    def _choose(self) -> dict[str, str]:
+        """Conditions, by table, that keep the events of some of the clusters where there are many."""
+        events = next(c for c in self._tables if c.name == self.spoilt.generator.event_table)
+        clean = self.spoilt.clean(events.name)
+        ((count,),) = self._run(f"SELECT count(*) // {MAX_EVENTS} + 1 FROM {clean}")
+        declared = next(iter(make_generator(self.spoilt.scenario).declared_outcomes()), None)
+        if count == 1 or declared is None:
+            return {}
+        of_cluster = f"hash({quoted(declared.cluster)}) % {count} = 0"
+        self._run(
+            f"CREATE TABLE {CATALOG}.chosen AS"
+            f" SELECT {_list(events.primary_key)} FROM {clean} WHERE {of_cluster}"
+        )
+        keys = {events.name: events.primary_key[0]} | {
+            contract.name: key.column
+            for contract in self._tables
+            for key in contract.foreign_keys
+            if key.parent == events.name
+        }
+        return {
+            table: f" WHERE {quoted(column)} IN (FROM {CATALOG}.chosen)" for table, column in keys.items()
+        }
 
     @property
     def _tables(self) -> list[TableContract]:
@@ -73,9 +103,6 @@ class _Check:
 
     def _run(self, sql: str) -> list[tuple[object, ...]]:
         return self.spoilt.connection.execute(sql).fetchall()
-
-    def _in_file(self, contract: TableContract) -> str:
-        return self._located(quoted(self.spoilt.scenario.name, contract.name))
 
     def _located(self, name: str) -> str:
         """A name that also other catalogs understand."""
@@ -116,28 +143,17 @@ class _Check:
 
     def cut_off(self, moment: datetime) -> None:
         """Tables as they landed, less the rows and values that were not known at a moment."""
-        tables = {contract.name: contract for contract in self._tables}
-        for contract in tables.values():
-            parents = [key for key in contract.foreign_keys if tables[key.parent].arrives_at]
-            later = {column.known_from for column in contract.columns} - {""}
-            if not (contract.arrives_at or parents or later):
+        for contract in self._tables:
+            arrived = self._arrived(contract, moment)
+            if not arrived and not any(column.known_from for column in contract.columns):
                 self._put(EARLIER, contract, "VIEW", f"FROM {_place(LANDED, contract.name)}")
                 continue
             values = [
-                f"CASE WHEN c.{quoted(c.known_from)} <= TIMESTAMP '{moment}' THEN l.{quoted(c.name)} END"
+                f"CASE WHEN c.{quoted(c.known_from)} <= {_sql(moment)} THEN l.{quoted(c.name)} END"
                 f" AS {quoted(c.name)}"
                 if c.known_from
                 else f"l.{quoted(c.name)}"
                 for c in contract.columns
-            ]
-            arrived = (
-                f"c.{quoted(contract.arrives_at)} <= TIMESTAMP '{moment}'" if contract.arrives_at else "true"
-            )
-            of_parents = [
-                f"l.{quoted(key.column)} IN"
-                f" (SELECT {quoted(*tables[key.parent].primary_key)} FROM {_place(CLEAN, key.parent)}"
-                f" WHERE {quoted(tables[key.parent].arrives_at or '')} <= TIMESTAMP '{moment}')"
-                for key in parents
             ]
             self._put(
                 EARLIER,
@@ -145,8 +161,24 @@ class _Check:
                 "TABLE",
                 f"SELECT {', '.join(values)} FROM {_place(LANDED, contract.name)} l"
                 f" JOIN {_place(CLEAN, contract.name)} c USING ({_list(contract.primary_key)})"
-                f" WHERE {' AND '.join([arrived, *of_parents])}",
+                f" WHERE {' AND '.join(arrived) or 'true'}",
             )
+
+    def _arrived(self, contract: TableContract, moment: datetime) -> list[str]:
+        """Conditions that a row, and what it points to, had arrived by a moment; none if they do not say."""
+        tables = {one.name: one for one in self._tables}
+        arrivals = [
+            (f"l.{quoted(key.column)}", tables[key.parent])
+            for key in contract.foreign_keys
+            if tables[key.parent].arrives_at
+        ]
+        if contract.arrives_at:
+            arrivals.append((f"l.{quoted(contract.primary_key[0])}", contract))
+        return [
+            f"{column} IN (SELECT {quoted(parent.primary_key[0])} FROM {_place(CLEAN, parent.name)}"
+            f" WHERE {quoted(parent.arrives_at or '')} <= {_sql(moment)})"
+            for column, parent in arrivals
+        ]
 
     def beyond_the_clean(self, view: ViewContract) -> Iterator[dict[str, str | int | float]]:
         """Rows that the world without faults has not, or twice; values that it contradicts."""
@@ -170,8 +202,8 @@ class _Check:
         """Rows and values known at a moment that are others if what was not known is not there."""
         if not (view.known_at or view.parameters):
             return
-        call, known = (f"(TIMESTAMP '{moment}')", "true") if view.parameters else ("", "")
-        known = known or f"{quoted(view.known_at or '')} <= TIMESTAMP '{moment}'"
+        call, known = (f"({_sql(moment)})", "true") if view.parameters else ("", "")
+        known = known or f"{quoted(view.known_at or '')} <= {_sql(moment)}"
         ours, theirs = (
             f"(SELECT *, true AS is_there FROM {_place(world, view.name)}{call} WHERE {known})"
             for world in (LANDED, EARLIER)
@@ -204,6 +236,10 @@ def _stored(view: TableContract | ViewContract) -> ViewContract:
     """A view that reads what has been made of it."""
     columns = tuple(ViewColumn(c.name, c.type, c.meaning, expression=quoted(c.name)) for c in view.columns)
     return ViewContract(view.name, view.row, columns, f"FROM {{schema}}.{quoted(view.name)}")
+
+
+def _sql(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment}'"
 
 
 def _place(world: str, name: str) -> str:
