@@ -235,22 +235,6 @@ class ViewColumn(Column):
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """The map of simulated onto delivered moments: epoch + (moment - start) / compression, microseconds."""
-
-    start: int
-    epoch: int
-    compression: float
-
-    def sql(self, moment: str) -> str:
-        """SQL of the delivered time of a simulated moment."""
-        elapsed = f"epoch_us({moment}) - ({self.start})"
-        if self.compression != 1:
-            elapsed = f"CAST(floor(({elapsed}) / CAST({self.compression!r} AS DOUBLE)) AS BIGINT)"
-        return f"make_timestamp({self.epoch} + {elapsed})"
-
-
-@dataclass(frozen=True)
 class ViewContract:
     """A view over the tables of one scenario, for analysts; with a parameter, a table macro.
 
@@ -264,7 +248,7 @@ class ViewContract:
     over : what it reads, and calls `{rows[name]}`.
     key : columns that identify a row.
     known_at : name of the column that says from when on the row was known.
-    delivery : the scenario's map onto the delivered clock; without it delivered times are not known.
+    delivered : SQL of the delivered time of `{moment}`; where it is not given, delivered times are NULL.
     """
 
     name: str
@@ -276,7 +260,7 @@ class ViewContract:
     over: tuple["TableContract | ViewContract", ...] = ()
     key: tuple[str, ...] = ()
     known_at: str | None = None
-    delivery: Delivery | None = None
+    delivered: str = "CAST(NULL AS TIMESTAMP)"
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -301,9 +285,8 @@ class ViewContract:
         return f"SELECT {', '.join(columns)} {self.from_sql.format(schema=schema, truth=truth, rows=rows)}"
 
     def _expression(self, column: ViewColumn) -> str:
-        if not column.is_delivered:
-            return column.expression
-        return self.delivery.sql(column.expression) if self.delivery else "CAST(NULL AS TIMESTAMP)"
+        sql = column.expression
+        return self.delivered.format(moment=sql) if column.is_delivered else sql
 
     def relation(self, schema: str, truth: str) -> str:
         """What a query of another view selects from."""

@@ -29,7 +29,7 @@ from ..scenarios.base import GeneratorSettings
 from ..scenarios.models import Clock, Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
-from .clean_views import delivery_of, landed_views
+from .clean_views import clocks_start, landed_views
 from .fault_contracts import spoilt_contracts
 from .faults import spoil_day
 from .ledger import DERIVED, DRIFT_LEDGER, Intended, LedgerPart
@@ -268,8 +268,8 @@ def day_number(day: date) -> int:
 
 def delivered(clock: Clock, event_time: np.ndarray) -> np.ndarray:
     """epoch + (event_time - start) / c, in whole microseconds (rounded down)."""
-    delivery = delivery_of(clock)
-    elapsed = event_time - delivery.start
+    start, epoch = clocks_start(clock)
+    elapsed = event_time - start
     if clock.time_compression != 1:
         elapsed = np.floor(elapsed / clock.time_compression).astype(np.int64)
-    return delivery.epoch + elapsed
+    return epoch + elapsed

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
-from ..contracts import TEXT, WHOLE_ROW, Delivery, TableContract, ViewColumn, ViewContract
+from ..contracts import TEXT, WHOLE_ROW, TableContract, ViewColumn, ViewContract
 from ..scenarios.models import Clock, Scenario
 from .fault_contracts import FAULT_LEDGER, columns_that_can_be_hit, spoilt_contracts, spoilt_tables
 from .known_rows import known_rows
@@ -32,7 +32,7 @@ def views_over(
     """Views that read tables as they land, a row that a fault can double once, with the types that land."""
     clean: dict[str, TableContract | ViewContract] = {contract.name: contract for contract in contracts}
     read: dict[str, TableContract | ViewContract] = {c.name: known_rows(c, scenario) for c in landed}
-    delivery = delivery_of(scenario.clock)
+    delivered = delivered_sql(scenario.clock)
 
     def fitted(view: ViewContract) -> ViewContract:
         for one in view.over:
@@ -40,7 +40,7 @@ def views_over(
                 read[one.name], clean[one.name] = fitted(one), one
         columns = tuple(_as_landed(column, clean, read) for column in view.columns)
         over = tuple(read.get(one.name, one) for one in view.over)
-        return replace(view, columns=columns, over=over, delivery=delivery)
+        return replace(view, columns=columns, over=over, delivered=delivered)
 
     for view in views:
         read[view.name], clean[view.name] = fitted(view), view
@@ -60,13 +60,21 @@ def _as_landed(
     return column
 
 
-def delivery_of(clock: Clock) -> Delivery:
-    """The scenario's map onto the delivered clock."""
+def clocks_start(clock: Clock) -> tuple[int, int]:
+    """Where the simulated and the delivered clock start, in microseconds since 1970-01-01."""
     first, microsecond = datetime.combine(date(1970, 1, 1), time()), timedelta(microseconds=1)
-    start = datetime.combine(clock.start, time())
-    return Delivery(
-        (start - first) // microsecond, (clock.delivery_epoch - first) // microsecond, clock.time_compression
-    )
+    simulated = datetime.combine(clock.start, time())
+    return (simulated - first) // microsecond, (clock.delivery_epoch - first) // microsecond
+
+
+def delivered_sql(clock: Clock) -> str:
+    """SQL of the delivered time of `{moment}`: epoch + (moment - start) / c, as generators work it out."""
+    start, epoch = clocks_start(clock)
+    elapsed = f"epoch_us({{moment}}) - ({start})"
+    if clock.time_compression != 1:
+        compression = f"CAST({clock.time_compression!r} AS DOUBLE)"
+        elapsed = f"CAST(floor(({elapsed}) / {compression}) AS BIGINT)"
+    return f"make_timestamp({epoch} + {elapsed})"
 
 
 def clean_view(contract: TableContract) -> ViewContract:
