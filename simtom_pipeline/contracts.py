@@ -7,7 +7,7 @@ contract; nothing in this module knows a particular table, a database or an orch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,10 @@ import pyarrow.compute as pc
 
 WHOLE_ROW = "(row)"
 """In place of a column: rows are there in one of two worlds only."""
+
+
+def _in_quotes(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,11 @@ def enum(values: object) -> ColumnType:
 class Column:
     """A column: what it holds, in which unit, what it means.
 
-    `is_measurement` says that its values are measured, so that noise may be on them.
+    Attributes
+    ----------
+    is_measurement : whether its values are measured, so that noise may be on them.
+    known_from : name of the moment column of its row from which the value is known, where that is later than
+        the row itself; of such a moment its own name.
     """
 
     name: str
@@ -130,6 +138,7 @@ class Column:
     unit: str = ""
     nullable: bool = field(default=False, kw_only=True)
     is_measurement: bool = field(default=False, kw_only=True)
+    known_from: str = field(default="", kw_only=True)
 
     @property
     def comment(self) -> str:
@@ -139,10 +148,15 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """`column` points to the primary key of `parent`, whose row exists from its dating column on."""
+    """`column` points to the primary key of `parent`, whose row exists from its dating column on.
+
+    `told_by` holds other columns of the row that tell the same, each with the condition in SQL that holds
+    when both are right.
+    """
 
     column: str
     parent: str
+    told_by: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +194,10 @@ class TableContract:
         """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)
 
+    def relation(self, schema: str, truth: str) -> str:
+        """What a query selects from, in one of two quoted schemas."""
+        return f"{truth if self.truth else schema}.{_in_quotes(self.name)}"
+
     def column(self, name: str) -> Column:
         """The column of that name."""
         return next(column for column in self.columns if column.name == name)
@@ -199,20 +217,38 @@ class TableContract:
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
 
+TruthBound = Literal["", "equal", "at_most", "at_least"]
+
+
 @dataclass(frozen=True)
 class ViewColumn(Column):
-    """A column of a view: the SQL that yields it, and the (table, column) it comes from."""
+    """A column of a view: the SQL that yields it, and the (table, column) it comes from.
+
+    `against_truth` says how its values, those that are known, compare with the same row's without faults;
+    `is_delivered`, that it is the delivered time of the moment that the SQL yields.
+    """
 
     expression: str = ""
     source: tuple[str, str] = ("", "")
+    against_truth: TruthBound = field(default="", kw_only=True)
+    is_delivered: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
 class ViewContract:
     """A view over the tables of one scenario, for analysts; with a parameter, a table macro.
 
-    `from_sql` is its FROM clause, in which `{schema}` and `{truth}` stand for the scenario's quoted
-    schemas. A view may read views that are declared before it.
+    `from_sql` is its FROM clause. In it `{schema}` and `{truth}` stand for the scenario's quoted schemas;
+    `{rows[name]}` for the rows of a table or view of `over` as they can be believed: one a key, and NULL
+    where copies contradict each other. The SELECT of a view takes the place of its `{rows[name]}`: what is
+    landed reads tables only, so that a database can be exported, and imported in any order.
+
+    Attributes
+    ----------
+    over : what it reads, and calls `{rows[name]}`.
+    key : columns that identify a row.
+    known_at : name of the column that says from when on the row was known.
+    delivered : SQL of the delivered time of `{moment}`; where it is not given, delivered times are NULL.
     """
 
     name: str
@@ -221,6 +257,10 @@ class ViewContract:
     from_sql: str
     parameters: tuple[str, ...] = ()
     truth: bool = False
+    over: tuple["TableContract | ViewContract", ...] = ()
+    key: tuple[str, ...] = ()
+    known_at: str | None = None
+    delivered: str = "CAST(NULL AS TIMESTAMP)"
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -230,7 +270,8 @@ class ViewContract:
     @property
     def reads(self) -> tuple[str, ...]:
         """Names of the tables and views it reads."""
-        return tuple(dict.fromkeys(column.source[0] for column in self.columns))
+        sources = (column.source[0] for column in self.columns)
+        return tuple(dict.fromkeys([*sources, *(one.name for one in self.over)]))
 
     @property
     def call(self) -> str:
@@ -239,9 +280,17 @@ class ViewContract:
 
     def sql(self, schema: str, truth: str) -> str:
         """The SELECT, over the tables of two quoted schemas."""
-        names = ('"' + column.name.replace('"', '""') + '"' for column in self.columns)
-        columns = (f"{column.expression} AS {name}" for column, name in zip(self.columns, names, strict=True))
-        return f"SELECT {', '.join(columns)} {self.from_sql.format(schema=schema, truth=truth)}"
+        columns = (f"{self._expression(column)} AS {_in_quotes(column.name)}" for column in self.columns)
+        rows = {one.name: one.relation(schema, truth) for one in self.over}
+        return f"SELECT {', '.join(columns)} {self.from_sql.format(schema=schema, truth=truth, rows=rows)}"
+
+    def _expression(self, column: ViewColumn) -> str:
+        sql = column.expression
+        return self.delivered.format(moment=sql) if column.is_delivered else sql
+
+    def relation(self, schema: str, truth: str) -> str:
+        """What a query of another view selects from."""
+        return f"({self.sql(schema, truth)})"
 
 
 @dataclass(frozen=True)

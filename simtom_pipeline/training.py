@@ -44,15 +44,17 @@ def training_set(
     """What an honest training job could have seen at `as_of`: one row a purchase, in order of time.
 
     Only purchases that have matured are in it, so that defaults, which are known earlier, are not over-
-    represented; features of the customer's history are as of the purchase. The columns are those of the
-    table macro `<scenario>.training_set(as_of)`, the label is the last one.
+    represented, and only those whose label was not lost; features of the customer's history are as of the
+    purchase. The columns are those of the table macro `<scenario>.training_set(as_of)`, the label is the
+    last one.
 
     Parameters
     ----------
     scenario : a landed scenario, or its name.
     as_of : a moment of the simulated clock; a date means its midnight.
     database : the DuckDB file; by default `$SIMTOM_HOME/simtom.duckdb`.
-    format : "pandas" (ENUMs become categories) or "arrow".
+    format : "arrow", or "pandas": text is a category, yes or no a bool, every other column a number or a
+        moment; amounts, and where a value is missing whole numbers and yes or no (1 and 0), are float64.
 
     Raises
     ------
@@ -76,7 +78,17 @@ def training_set(
             raise LandingError(
                 f"{file} has no training set of {name!r}. Land the scenario first: simtom run {name}"
             ) from error
-        return rows.df() if format == "pandas" else rows.to_arrow_table()
+        return _frame(rows) if format == "pandas" else rows.to_arrow_table()
+
+
+def _frame(rows: duckdb.DuckDBPyConnection) -> "pd.DataFrame":
+    """Rows in dtypes that learners take."""
+    import pandas as pd
+
+    text = [name for name, kind, *_ in rows.description if str(kind) == "VARCHAR"]
+    frame = rows.df().astype(dict.fromkeys(text, "category"))
+    gaps = [c for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and frame[c].isna().any()]
+    return frame.astype(dict.fromkeys(gaps, "float64"))
 
 
 def _moment(as_of: AsOf) -> datetime:

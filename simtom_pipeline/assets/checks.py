@@ -42,6 +42,7 @@ from .outcome_checks import OF_THE_OUTCOME, OF_THE_TRUTH, OUTCOME_CHECKS, Outcom
 from .partitions import asset_key
 from .spoilt import Spoilt
 from .undone import undone
+from .view_checks import views_know_no_more, views_to_check
 
 Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -339,7 +340,9 @@ def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.A
     described.append((ONE_WORLD, RUNS.name, one_world.__doc__))
     described += [(name, table, check.__doc__) for (table, name), check in OF_DRIFT.items()]
     described += [
-        (name, table, check.__doc__) for (table, name), check in OF_SPOILT.items() if table in contracts
+        (name, table, check.__doc__)
+        for (table, name), check in OF_SPOILT.items()
+        if table in contracts and (check is not views_know_no_more or views_to_check(generator, scenario))
     ]
     described += [
         ("declared_shares", table, "Values occur as often as declared.")

@@ -28,6 +28,7 @@ from .fault_law_checks import faults_as_declared
 from .noise_checks import noise_as_declared
 from .spoilt import Rows, Spoilt, key_in_ledger, key_of
 from .undone import undone
+from .view_checks import views_know_no_more
 
 
 def faults_undone(spoilt: Spoilt) -> Finding:
@@ -153,6 +154,7 @@ OF_SPOILT: Mapping[tuple[str, str], Callable[[Spoilt], Finding]] = {
     (FAULT_LEDGER.name, "faults_undone"): faults_undone,
     (FAULT_LEDGER.name, "no_other_faults"): no_other_faults,
     (FAULT_LEDGER.name, "faults_as_declared"): faults_as_declared,
+    (FAULT_LEDGER.name, "views_know_no_more"): views_know_no_more,
     (NOISE_LEDGER.name, "noise_undone"): noise_undone,
     (NOISE_LEDGER.name, "noise_as_declared"): noise_as_declared,
 }

@@ -7,7 +7,7 @@ NumPy columns into Arrow under the contracts. A generator says what the events a
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -30,7 +30,7 @@ from ..scenarios.base import GeneratorSettings
 from ..scenarios.models import Clock, Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
-from .clean_views import landed_views
+from .clean_views import clocks_start, landed_views
 from .fault_contracts import spoilt_contracts
 from .faults import spoil_day
 from .ledger import DERIVED, DRIFT_LEDGER, Intended, LedgerPart
@@ -276,8 +276,7 @@ def day_number(day: date) -> int:
 
 def delivered(clock: Clock, event_time: np.ndarray) -> np.ndarray:
     """epoch + (event_time - start) / c, in whole microseconds (rounded down)."""
-    start = day_number(clock.start) * MICROSECONDS_PER_DAY
-    epoch = (clock.delivery_epoch - datetime.combine(UNIX_EPOCH, time())) // timedelta(microseconds=1)
+    start, epoch = clocks_start(clock)
     elapsed = event_time - start
     if clock.time_compression != 1:
         elapsed = np.floor(elapsed / clock.time_compression).astype(np.int64)

@@ -224,6 +224,11 @@ SPOILED: dict[str, tuple[str, str, str]] = {
         "fault_ledger",
         f"UPDATE {LEDGER} SET kind = 'late' WHERE day = DATE '2024-01-20'",
     ),
+    "purchases were seen before they truly arrived": (
+        "views_know_no_more",
+        "fault_ledger",
+        f"UPDATE {LEDGER} SET original_value = '2024-12-24 00:00:00' WHERE column_name = 'ingested_at'",
+    ),
     "two true values": (
         "primary_key",
         "noise_ledger",

@@ -40,14 +40,7 @@ from .tables import (
 )
 from .targets import OF_PURCHASES
 from .transactions import BehaviorTable, draw_transactions
-from .views import (
-    BNPL_RECORDS,
-    CUSTOMER_HISTORY,
-    LABELS_ASOF,
-    MONITORING,
-    MONITORING_TARGET,
-    TRAINING_SET,
-)
+from .views import VIEWS
 from .world import Parameter, World, moved, stated_shares
 
 MOST_OF_A_DAY = DAY_STRIDE // 2
@@ -75,14 +68,7 @@ class BnplGenerator(BaseGenerator):
         OUTCOMES,
         DEFAULT_RISK,
     )
-    views = (
-        BNPL_RECORDS,
-        CUSTOMER_HISTORY,
-        LABELS_ASOF,
-        TRAINING_SET,
-        MONITORING,
-        MONITORING_TARGET,
-    )
+    views = VIEWS
     event_table = TRANSACTIONS.name
     model_version = 2
 

@@ -89,15 +89,21 @@ PAYMENT_METHODS = TableContract(
     ),
 )
 
+BY_DEVICE = "device_id // 10 = customer_id"
+BY_ACCOUNT = "payment_method_id // 10 = customer_id"
+BY_BOTH = "device_id // 10 = payment_method_id // 10"
+
 TRANSACTIONS = TableContract(
     name="transactions",
     row="one BNPL purchase: only what was known at that moment",
     primary_key=("transaction_id",),
     foreign_keys=(
-        ForeignKey("customer_id", "customers"),
+        ForeignKey("customer_id", "customers", (("device_id", BY_DEVICE), ("payment_method_id", BY_ACCOUNT))),
         ForeignKey("product_id", "products"),
-        ForeignKey("device_id", "devices"),
-        ForeignKey("payment_method_id", "payment_methods"),
+        ForeignKey("device_id", "devices", (("customer_id", BY_DEVICE), ("payment_method_id", BY_BOTH))),
+        ForeignKey(
+            "payment_method_id", "payment_methods", (("customer_id", BY_ACCOUNT), ("device_id", BY_BOTH))
+        ),
     ),
     dated_by="event_time",
     arrives_at="ingested_at",
@@ -106,7 +112,11 @@ TRANSACTIONS = TableContract(
         DAY,
         Column("event_time", TIMESTAMP, "moment of the purchase (simulated clock)"),
         Column("ingested_at", TIMESTAMP, "moment the lender's lake had it; event_time, unless it came late"),
-        Column("delivered_at", TIMESTAMP, "epoch + (event_time - start) / time_compression"),
+        Column(
+            "delivered_at",
+            TIMESTAMP,
+            "epoch + (event_time - start) / time_compression: of event_time, however late it arrived",
+        ),
         Column("customer_id", BIGINT, "buyer"),
         Column("product_id", BIGINT, "item bought"),
         Column("device_id", BIGINT, "device used"),
@@ -157,22 +167,48 @@ INSTALLMENTS = TableContract(
         DAY,
         Column("due_at", TIMESTAMP, "moment it falls due: every 14 days from the purchase (simulated clock)"),
         Column("amount_due", MONEY, "what is due; the payments of a purchase add up to its amount", "USD"),
-        Column("paid_at", TIMESTAMP, "moment it was paid in full; NULL: never", nullable=True),
-        Column("amount_paid", MONEY, "what was paid in the end", "USD"),
-        Column("partial_amount", MONEY, "the part of it that was paid ahead of the rest, 0 if none", "USD"),
-        Column("partial_paid_at", TIMESTAMP, "moment of the partial payment", nullable=True),
+        Column(
+            "paid_at",
+            TIMESTAMP,
+            "moment it was paid in full; NULL: never",
+            nullable=True,
+            known_from="paid_at",
+        ),
+        Column("amount_paid", MONEY, "what was paid in the end", "USD", known_from="paid_at"),
+        Column(
+            "partial_amount",
+            MONEY,
+            "the part of it that was paid ahead of the rest, 0 if none",
+            "USD",
+            known_from="partial_paid_at",
+        ),
+        Column(
+            "partial_paid_at",
+            TIMESTAMP,
+            "moment of the partial payment",
+            nullable=True,
+            known_from="partial_paid_at",
+        ),
         Column(
             "days_past_due",
             INTEGER,
             "from due_at to paid_at, 0 if it was in time; counting ends with the charge-off",
             "days",
+            known_from="paid_at",
         ),
-        Column("late_fee", MONEY, "fee charged for being late, at most one a purchase", "USD"),
+        Column(
+            "late_fee",
+            MONEY,
+            "fee charged for being late, at most one a purchase",
+            "USD",
+            known_from="paid_at",
+        ),
         Column(
             "repayment_method",
             enum(config.RepaymentMethod),
             "how it was paid; NULL if nothing was",
             nullable=True,
+            known_from="paid_at",
         ),
     ),
 )
@@ -186,7 +222,10 @@ OUTCOMES = TableContract(
         Column("transaction_id", BIGINT, "the purchase"),
         DAY,
         Column(
-            "will_default", BOOLEAN, "a payment stays unpaid until its charge-off: a label, not a feature"
+            "will_default",
+            BOOLEAN,
+            "a payment stays unpaid until its charge-off: a label, not a feature",
+            known_from="label_available_at",
         ),
         Column(
             "days_to_first_missed_payment",
@@ -194,11 +233,13 @@ OUTCOMES = TableContract(
             "from the purchase to the due date of the first payment never made; NULL without default",
             "days",
             nullable=True,
+            known_from="label_available_at",
         ),
         Column(
             "label_available_at",
             TIMESTAMP,
             "charge-off of the first missed payment; without default the same as matured_at",
+            known_from="label_available_at",
         ),
         Column(
             "matured_at",

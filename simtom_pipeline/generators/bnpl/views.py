@@ -1,7 +1,8 @@
 """What analysts, training jobs and monitors read: views and table macros over the tables.
 
-`customer_history` says of each purchase what the lender knew of its customer just before. What is
-labelled, and when, is decided by `outcomes.label_available_at` and `outcomes.matured_at`.
+What was known when stands in the column `known_at` of the views `*_rows`; a macro selects from one of them
+what was known at a moment. What is labelled, and when, is decided by `outcomes.label_available_at` and
+`outcomes.matured_at`.
 """
 
 from dataclasses import replace
@@ -9,14 +10,13 @@ from dataclasses import replace
 from ...contracts import (
     BIGINT,
     BOOLEAN,
-    DOUBLE,
-    INTEGER,
     MONEY,
     TEXT,
-    WIDE_MONEY,
+    TIMESTAMP,
     ViewColumn,
     ViewContract,
 )
+from .customer_history import CUSTOMER_HISTORY, later_of
 from .tables import CUSTOMERS, DEVICES, OUTCOMES, PAYMENT_METHODS, PRODUCTS, TRANSACTIONS
 
 _ALIASES = {
@@ -56,20 +56,23 @@ def _numbered(name: str, key: str, kind: str) -> ViewColumn:
     return _text(name, key, pattern, f"the customer's identifier, _{kind}_ and its number")
 
 
-FROM_PURCHASES = (
-    "FROM {schema}.transactions t"
-    " LEFT JOIN {schema}.customers c USING (customer_id)"
-    " LEFT JOIN {schema}.products p USING (product_id)"
-    " LEFT JOIN {schema}.devices d USING (device_id)"
-    " LEFT JOIN {schema}.payment_methods m USING (payment_method_id)"
+WHAT_IT_POINTS_TO = (
+    " LEFT JOIN {rows[customers]} c USING (customer_id)"
+    " LEFT JOIN {rows[products]} p USING (product_id)"
+    " LEFT JOIN {rows[devices]} d USING (device_id)"
+    " LEFT JOIN {rows[payment_methods]} m USING (payment_method_id)"
 )
-OUTCOME_OF_PURCHASE = " LEFT JOIN {schema}.outcomes o USING (transaction_id)"
-HISTORY_OF_PURCHASE = " LEFT JOIN {schema}.customer_history h USING (transaction_id)"
+POINTED_TO = (CUSTOMERS, PRODUCTS, DEVICES, PAYMENT_METHODS)
+FROM_PURCHASES = "FROM {rows[transactions]} t" + WHAT_IT_POINTS_TO
+HISTORY_OF_PURCHASE = " LEFT JOIN {rows[customer_history]} h USING (transaction_id)"
 
 BNPL_RECORDS = ViewContract(
     name="bnpl_records",
-    row="one purchase as a flat record, with text identifiers",
-    from_sql=FROM_PURCHASES + OUTCOME_OF_PURCHASE,
+    row="one purchase, as it landed, as a flat record with text identifiers",
+    over=(TRANSACTIONS, *POINTED_TO, OUTCOMES),
+    from_sql="FROM {schema}.transactions t"
+    + WHAT_IT_POINTS_TO
+    + " LEFT JOIN {rows[outcomes]} o USING (transaction_id)",
     columns=(
         _text("transaction_id", "transaction_id", "printf('txn_%08d', t.transaction_id)", "txn_ and the key"),
         _text("customer_id", "customer_id", "printf('cust_%06d', t.customer_id)", "cust_ and the key"),
@@ -132,73 +135,6 @@ FEATURES = (
 """What was known at the moment of the purchase, from its own record."""
 
 
-CUSTOMER_HISTORY = ViewContract(
-    name="customer_history",
-    row="a purchase: what the lender knew of its customer just before, from what had arrived",
-    # Each purchase, payment and missed due date is an event once its purchase has arrived; a purchase, one
-    # row also where it was doubled, sees the sum of those before it.
-    from_sql="FROM ("
-    "SELECT transaction_id, moment, sum(purchase) OVER before AS purchased, sum(owes) OVER before AS owed,"
-    " sum(is_late) OVER before AS late, max(purchased_at) OVER before AS previous FROM ("
-    "SELECT any_value(customer_id) AS customer_id, transaction_id, any_value(event_time) AS moment,"
-    " 0 AS purchase, 0 AS owes, 0 AS is_late, NULL::TIMESTAMP AS purchased_at"
-    " FROM {schema}.transactions GROUP BY transaction_id"
-    " UNION ALL "
-    "SELECT customer_id, NULL, ingested_at, 1, amount, 0, event_time FROM {schema}.transactions"
-    " UNION ALL "
-    "SELECT customer_id, NULL, greatest(moment, ingested_at), 0, -paid, is_late, NULL FROM ("
-    "SELECT transaction_id, paid_at AS moment, amount_due - partial_amount AS paid, 0 AS is_late"
-    " FROM {schema}.installments WHERE paid_at IS NOT NULL"
-    " UNION ALL SELECT transaction_id, partial_paid_at, partial_amount, 0"
-    " FROM {schema}.installments WHERE partial_paid_at IS NOT NULL"
-    " UNION ALL SELECT transaction_id, due_at, 0, 1"
-    " FROM {schema}.installments WHERE paid_at IS NULL OR paid_at > due_at"
-    ") JOIN {schema}.transactions USING (transaction_id))"
-    " WINDOW before AS (PARTITION BY customer_id ORDER BY moment"
-    " RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING)"
-    ") WHERE transaction_id IS NOT NULL",
-    columns=(
-        ViewColumn(
-            "transaction_id",
-            BIGINT,
-            "the purchase",
-            expression="transaction_id",
-            source=("transactions", "transaction_id"),
-        ),
-        ViewColumn(
-            "purchases_so_far",
-            INTEGER,
-            "the customer's earlier purchases (those before clock.start are not known)",
-            expression="CAST(coalesce(purchased, 0) AS INTEGER)",
-            source=("transactions", "event_time"),
-        ),
-        ViewColumn(
-            "outstanding_balance",
-            WIDE_MONEY,
-            "amounts of earlier purchases less what was paid by then; what was charged off is still owed",
-            "USD",
-            expression="CAST(coalesce(owed, 0) AS DECIMAL(18,2))",
-            source=("installments", "amount_paid"),
-        ),
-        ViewColumn(
-            "late_payments_so_far",
-            INTEGER,
-            "payments that had fallen due by then and were not paid in time",
-            expression="CAST(coalesce(late, 0) AS INTEGER)",
-            source=("installments", "paid_at"),
-        ),
-        ViewColumn(
-            "days_since_last_purchase",
-            DOUBLE,
-            "time since the customer's last purchase; NULL for the first",
-            "days",
-            expression="(epoch_us(moment) - epoch_us(previous)) / 86400000000",
-            source=("transactions", "event_time"),
-        ),
-    ),
-)
-
-
 def _of_view(view: ViewContract, alias: str, *names: str) -> tuple[ViewColumn, ...]:
     """Columns of another view, unchanged."""
     columns = {column.name: column for column in view.columns}
@@ -217,55 +153,153 @@ HISTORY = _of_view(
 )
 AS_OF = "CAST(as_of AS TIMESTAMP)"
 
-TRAINING_SET = ViewContract(
-    name="training_set",
-    row="a purchase with its features and its label, of those whose label must be known at as_of",
-    parameters=("as_of",),
-    from_sql=FROM_PURCHASES
-    + HISTORY_OF_PURCHASE
-    + " JOIN {schema}.outcomes o USING (transaction_id)"
-    + f" WHERE greatest(o.matured_at, t.ingested_at) <= {AS_OF}",
+
+def _known_at(expression: str, meaning: str, column: tuple[str, str]) -> tuple[ViewColumn, ViewColumn]:
+    """From when on a row was known, on both clocks."""
+    known = ViewColumn(
+        "known_at", TIMESTAMP, meaning, expression=expression, source=column, against_truth="at_least"
+    )
+    meaning = "delivered time of known_at: when a replay of the feed has it"
+    return known, replace(
+        known, name="known_delivered_at", meaning=meaning, against_truth="", is_delivered=True
+    )
+
+
+def _as_of(rows: ViewContract, name: str, row: str, *columns: ViewColumn) -> ViewContract:
+    """The macro of the rows that were known at a moment: what they show but their moments, or `columns`."""
+    moments = ("known_at", "known_delivered_at")
+    shown = _of_view(rows, "r", *(c.name for c in rows.columns if c.name not in moments))
+    return ViewContract(
+        name=name,
+        row=row,
+        parameters=("as_of",),
+        key=rows.key,
+        over=(rows,),
+        from_sql=f"FROM {{rows[{rows.name}]}} r WHERE r.known_at <= {AS_OF}",
+        columns=columns or shown,
+    )
+
+
+LABEL = tuple(replace(column, against_truth="equal") for column in _as_is("o", "will_default"))
+LABEL_OF_PURCHASE = " JOIN {rows[outcomes]} o USING (transaction_id)"
+WITH_A_LABEL = " WHERE o.will_default IS NOT NULL"
+MUST_BE_KNOWN = _known_at(
+    later_of("o.matured_at", "t.ingested_at"),
+    "when the label had to be known, whatever it is, and the purchase had arrived; NULL if that is not known",
+    ("outcomes", "matured_at"),
+)
+
+TRAINING_ROWS = ViewContract(
+    name="training_rows",
+    row="a purchase with its features and its label, and from when on one may train on it; without those"
+    " whose label was lost",
+    key=("transaction_id",),
+    known_at="known_at",
+    over=(TRANSACTIONS, *POINTED_TO, CUSTOMER_HISTORY, OUTCOMES),
+    from_sql=FROM_PURCHASES + HISTORY_OF_PURCHASE + LABEL_OF_PURCHASE + WITH_A_LABEL,
     columns=(
         *_as_is("t", "transaction_id", "customer_id", "event_time"),
         *FEATURES,
         *HISTORY,
-        *_as_is("o", "will_default"),
+        *MUST_BE_KNOWN,
+        *LABEL,
     ),
 )
-
-ARRIVED = (
-    f"o.transaction_id IN (SELECT transaction_id FROM {{schema}}.transactions WHERE ingested_at <= {AS_OF})"
+TRAINING_SET = _as_of(
+    TRAINING_ROWS,
+    "training_set",
+    "a purchase with its features and its label, of those whose label must be known at as_of; without those"
+    " whose label was lost",
 )
 
-LABELS_ASOF = ViewContract(
-    name="labels_asof",
-    row="a label that is known at as_of; those of defaults are known before their cohort matures",
-    parameters=("as_of",),
-    from_sql=f"FROM {{schema}}.outcomes o WHERE o.label_available_at <= {AS_OF} AND {ARRIVED}",
+LABEL_ROWS = ViewContract(
+    name="label_rows",
+    row="a label and from when on it was known, without those that were lost; defaults are known before their"
+    " cohort matures",
+    key=("transaction_id",),
+    known_at="known_at",
+    over=(OUTCOMES, TRANSACTIONS),
+    from_sql="FROM {rows[transactions]} t" + LABEL_OF_PURCHASE + WITH_A_LABEL,
     columns=(
-        *_as_is("o", "transaction_id", "will_default", "days_to_first_missed_payment", "label_available_at"),
-        ViewColumn(
-            "is_matured",
-            BOOLEAN,
-            "whether every label of its cohort (moment and plan) is known; train on these only",
-            expression=f"o.matured_at <= {AS_OF}",
-            source=("outcomes", "matured_at"),
+        *_as_is("o", "transaction_id"),
+        *LABEL,
+        *_as_is("o", "days_to_first_missed_payment", "label_available_at", "matured_at"),
+        *_known_at(
+            later_of("o.label_available_at", "t.ingested_at"),
+            "when the label was known and the purchase had arrived; NULL if that is not known",
+            ("outcomes", "label_available_at"),
         ),
     ),
 )
-
-MONITORING = ViewContract(
-    name="monitoring",
-    row="a purchase that had arrived by as_of: features; its target stands in monitoring_target",
-    parameters=("as_of",),
-    from_sql=FROM_PURCHASES + HISTORY_OF_PURCHASE + f" WHERE t.ingested_at <= {AS_OF}",
-    columns=(*_as_is("t", "transaction_id", "event_time"), *FEATURES, *HISTORY),
+LABELS_ASOF = _as_of(
+    LABEL_ROWS,
+    "labels_asof",
+    "a label that is known at as_of, without those that were lost; those of defaults are known before their"
+    " cohort matures",
+    *_of_view(
+        LABEL_ROWS,
+        "r",
+        "transaction_id",
+        "will_default",
+        "days_to_first_missed_payment",
+        "label_available_at",
+    ),
+    ViewColumn(
+        "is_matured",
+        BOOLEAN,
+        "whether every label of its cohort (moment and plan) is known; train on these only",
+        expression=f"r.matured_at <= {AS_OF}",
+        source=("label_rows", "matured_at"),
+    ),
 )
 
-MONITORING_TARGET = ViewContract(
-    name="monitoring_target",
-    row="the target of a purchase of monitoring, of those whose label must be known at as_of",
-    parameters=("as_of",),
-    from_sql=f"FROM {{schema}}.outcomes o WHERE o.matured_at <= {AS_OF} AND {ARRIVED}",
-    columns=_as_is("o", "transaction_id", "will_default"),
+MONITORING_ROWS = ViewContract(
+    name="monitoring_rows",
+    row="a purchase with its features, and when it had arrived; its target stands in monitoring_target_rows",
+    key=("transaction_id",),
+    known_at="known_at",
+    over=(TRANSACTIONS, *POINTED_TO, CUSTOMER_HISTORY),
+    from_sql=FROM_PURCHASES + HISTORY_OF_PURCHASE,
+    columns=(
+        *_as_is("t", "transaction_id", "event_time"),
+        *FEATURES,
+        *HISTORY,
+        *_known_at("t.ingested_at", "when the purchase had arrived", ("transactions", "ingested_at")),
+    ),
 )
+MONITORING = _as_of(
+    MONITORING_ROWS,
+    "monitoring",
+    "a purchase that had arrived by as_of: features; its target stands in monitoring_target",
+)
+
+MONITORING_TARGET_ROWS = ViewContract(
+    name="monitoring_target_rows",
+    row="the target of a purchase of monitoring_rows, and from when on it must be known; without those that"
+    " were lost",
+    key=("transaction_id",),
+    known_at="known_at",
+    over=(OUTCOMES, TRANSACTIONS),
+    from_sql="FROM {rows[transactions]} t" + LABEL_OF_PURCHASE + WITH_A_LABEL,
+    columns=(*_as_is("o", "transaction_id"), *LABEL, *MUST_BE_KNOWN),
+)
+MONITORING_TARGET = _as_of(
+    MONITORING_TARGET_ROWS,
+    "monitoring_target",
+    "the target of a purchase of monitoring, of those whose label must be known at as_of; without those that"
+    " were lost",
+)
+
+VIEWS = (
+    BNPL_RECORDS,
+    CUSTOMER_HISTORY,
+    LABEL_ROWS,
+    TRAINING_ROWS,
+    MONITORING_ROWS,
+    MONITORING_TARGET_ROWS,
+    LABELS_ASOF,
+    TRAINING_SET,
+    MONITORING,
+    MONITORING_TARGET,
+)
+"""In the order in which they are made: the rows with their moments, then the macros made from them."""
