@@ -93,6 +93,33 @@ def test_a_fault_at_the_edge_of_what_can_be_said_is_as_declared(
     assert float(found.rows[0]["found"]) > 20
 
 
+ONE_AFTER_ANOTHER = (
+    {"kind": "duplicate", "columns": ["amount", "risk_level"], "rate": 0.7},
+    {"kind": "unit_change", "columns": ["amount"], "rate": 1.0},
+    {"kind": "stuck", "columns": ["risk_level"], "rate": 0.6},
+    {"kind": "missing", "columns": ["risk_level"], "rate": 1.0},
+)
+
+
+@pytest.mark.parametrize("step", [1, -1], ids=["the duplicate first", "the duplicate last"])
+def test_faults_on_the_same_values_are_as_declared_in_either_order(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier fault took, a later one cannot hit: with rate 1 one value too many would tell."""
+    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
+    faults = [{"id": one["kind"], "table": "transactions", **one} for one in ONE_AFTER_ANOTHER[::step]]
+    short = {"start": "2024-01-01", "end": "2024-01-02"}
+    scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": faults})
+    with copied(scenario, land(scenario, tmp_path / "order.duckdb"), tmp_path) as landed:
+        for check in ("faults_as_declared", "no_other_faults", "faults_undone"):
+            (found,) = findings(landed, check).values()
+            assert found.verdict is Verdict.PASSED, (check, found.rows)
+        of_amount = landed.connection.execute(
+            f"SELECT count(*) FROM {LEDGER} WHERE column_name = 'amount' AND kind = 'duplicate'"
+        ).fetchall()[0][0]
+    assert (of_amount > 100) == (step == 1)
+
+
 def of_kind(kind: str, change: str) -> str:
     """Change the spoilt value of every entry of a kind, in the ledger."""
     return f"UPDATE {LEDGER} SET spoilt_value = {change} WHERE kind = '{kind}' AND spoilt_value IS NOT NULL"
