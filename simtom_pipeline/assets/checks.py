@@ -7,79 +7,46 @@ holds. How a claim is decided is `validation`'s; what is asked of the database s
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import date
-from functools import cached_property
+from functools import cache, partial
 
 import dagster as dg
 import duckdb
-import numpy as np
 from dagster_duckdb import DuckDBResource
 
 from .. import landing
-from ..contracts import DeclaredOutcome, DeclaredShares, TableContract
+from ..contracts import Claim, DeclaredOutcome, DeclaredShares, TableContract
 from ..generators.base import BaseGenerator
 from ..record_tables import RUNS
 from ..scenarios.models import Scenario
 from ..simulation import make_generator, world
-from ..validation.counts import compare_hours, compare_volume
 from ..validation.decisions import (
     Finding,
     Verdict,
-    alpha_per_day,
     exactness,
     holm,
     logical,
-    magnitude,
     worst,
 )
 from ..validation.shares import compare_shares
 from . import questions as ask
+from .attempts import Work, attempted
+from .check_results import check_result
 from .content_checks import CONTENT, ONE_WORLD, Content, landed_content, not_of_this_world, one_world
 from .drift_checks import OF_DRIFT, Ledger
 from .fault_checks import OF_SPOILT
+from .landed import Landed
 from .outcome_checks import OF_THE_OUTCOME, OF_THE_TRUTH, OUTCOME_CHECKS, Outcomes
 from .partitions import asset_key
 from .spoilt import Spoilt
 from .undone import undone
 from .view_checks import views_know_no_more, views_to_check
+from .volume_checks import daily_volume, hour_of_day
 
 Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 Findings = Iterator[tuple[str, str, Finding]]
-
-EXACTNESS_CHECKS = 7
-"""Volume, hours, shares, declared probability, leakage, faults and noise divide the family-wise error.
-
-Holm's bound divides it further.
-"""
-FANO_TOLERANCE = 0.05
-AUTOCORRELATION_TOLERANCE = 0.02
-ROWS_SHOWN = 50
-
-
-@dataclass
-class Landed:
-    """A scenario and what of it is in the database."""
-
-    scenario: Scenario
-    generator: type[BaseGenerator]
-    connection: duckdb.DuckDBPyConnection
-
-    @cached_property
-    def days(self) -> list[date]:
-        """Landed days, ascending."""
-        return ask.landed_days(self.connection, self.scenario.name)
-
-    @cached_property
-    def contracts(self) -> dict[str, TableContract]:
-        """Contract by table name."""
-        return {contract.name: contract for contract in self.generator.landed_contracts(self.scenario)}
-
-    @cached_property
-    def expectations(self) -> BaseGenerator:
-        """Where expected counts and shares are worked out from the scenario."""
-        return make_generator(self.scenario)
+Works = Iterator[tuple[str, str, Work]]
+"""Table, check, and what it takes to find out."""
 
 
 def primary_key(landed: Landed, contract: TableContract) -> Finding:
@@ -116,84 +83,6 @@ def temporal_integrity(landed: Landed, contract: TableContract) -> Finding:
     )
 
 
-def daily_volume(landed: Landed, contract: TableContract) -> Finding:
-    """Each day's count, their sum, their spread and their independence are what the intensity says."""
-    tolerances, arrivals = landed.scenario.checks, landed.expectations.arrivals
-    counts = ask.counts_per_day(landed.connection, landed.scenario.name, contract, landed.days)
-    expected = np.array([arrivals.expected_count(day) for day in landed.days])
-    dispersion = np.array([arrivals.dispersion(day) for day in landed.days])
-    test = compare_volume(counts, expected, dispersion, arrivals.correlation_of_days())
-    alpha = alpha_per_day(tolerances.family_wise_error, len(landed.days))
-    broken = [
-        {"day": str(day), "count": int(count), "expected": round(mean, 2), "p_value": p}
-        for day, count, mean, p in zip(landed.days, counts, expected, test.p_value, strict=True)
-        if p < alpha
-    ]
-    fano_p, correlation_p = holm([test.fano_p, test.autocorrelation_p])
-    family = tolerances.family_wise_error / EXACTNESS_CHECKS
-    verdict = worst(
-        [
-            Verdict.FAILED if broken else Verdict.PASSED,
-            magnitude(test.inner, test.outer, 1.0, tolerances.volume_tolerance),
-            exactness(fano_p, abs(test.fano - 1), FANO_TOLERANCE, family),
-            exactness(correlation_p, abs(test.autocorrelation), AUTOCORRELATION_TOLERANCE, family),
-        ]
-    )
-    return Finding(
-        verdict,
-        f"{int(counts.sum())} events where {expected.sum():.1f} are expected; {len(broken)} broken days",
-        {
-            "days": len(landed.days),
-            "count": int(counts.sum()),
-            "expected": float(expected.sum()),
-            "ratio": test.ratio,
-            "ratio_low_90": test.inner[0],
-            "ratio_high_90": test.inner[1],
-            "ratio_tolerance": tolerances.volume_tolerance,
-            "fano": test.fano,
-            "fano_p": fano_p,
-            "autocorrelation": test.autocorrelation,
-            "autocorrelation_p": correlation_p,
-            "alpha_per_day": alpha,
-        },
-        tuple(broken),
-    )
-
-
-def hour_of_day(landed: Landed, contract: TableContract) -> Finding:
-    """The hours of the day get the shares that the intensity gives them."""
-    tolerances, arrivals = landed.scenario.checks, landed.expectations.arrivals
-    counts = ask.counts_per_hour(landed.connection, landed.scenario.name, contract)
-    by_day = np.array([arrivals.expected_by_hour(day) for day in landed.days])
-    expected = by_day.sum(axis=0)
-    dispersions = [arrivals.dispersion(day) for day in landed.days]
-    rows = tuple(
-        {"hour": hour, "count": int(counts[hour]), "expected": round(float(expected[hour]), 1)}
-        for hour in range(24)
-    )
-    if not any(dispersions):  # evenly spaced: an hour is never off by more than one event a day
-        off = int((np.abs(counts - expected) > len(landed.days)).sum())
-        return logical(off, "evenly spaced events fill each hour", rows)
-    if expected.sum() == 0:
-        return logical(int(counts.sum()), "no event is expected and none came")
-    if counts.sum() == 0:
-        return Finding(
-            Verdict.INCONCLUSIVE, f"no event where {expected.sum():.1f} are expected", {"n": 0}, rows
-        )
-    if closed := int(counts[expected == 0].sum()):
-        return logical(closed, "no event comes in an hour without intensity", rows)
-    effect, p_value = compare_hours(counts, expected, float(np.mean(dispersions)))
-    family = tolerances.family_wise_error / EXACTNESS_CHECKS
-    verdict = exactness(p_value, effect, tolerances.share_tolerance, family)
-    figures = {
-        "n": int(counts.sum()),
-        "total_variation": effect,
-        "tolerance": tolerances.share_tolerance,
-        "p_value": p_value,
-    }
-    return Finding(verdict, f"total variation {effect:.4f} from the expected hours", figures, rows)
-
-
 def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> dict[str, Finding]:
     """Finding by table; the family over which Holm's bound holds is every declaration of the scenario."""
     tolerances, name = landed.scenario.checks, landed.scenario.name
@@ -205,14 +94,13 @@ def declared_shares(landed: Landed, declarations: Sequence[DeclaredShares]) -> d
         for d in declarations
     ]
     adjusted = holm([test.p_value for test in tests])
-    family = tolerances.family_wise_error / EXACTNESS_CHECKS
     findings = {}
     for table in dict.fromkeys(d.table for d in declarations):
         own = [n for n, d in enumerate(declarations) if d.table == table]
         verdicts = [
             Verdict.FAILED
             if tests[n].impossible
-            else exactness(adjusted[n], tests[n].total_variation, tolerances.share_tolerance, family)
+            else exactness(adjusted[n], tests[n].total_variation, tolerances.share_tolerance, landed.alpha)
             for n in own
         ]
         rows = tuple(
@@ -291,17 +179,15 @@ def _applies(check: str, contract: TableContract, event_table: str) -> bool:
     }[check]
 
 
-def outcome_findings(landed: Landed, names: Collection[str]) -> dict[tuple[str, str], Finding]:
-    """Finding by (table, check) of every declared outcome; only the named checks are worked out."""
-    findings = {}
-    alpha = landed.scenario.checks.family_wise_error / EXACTNESS_CHECKS
+def _of_outcomes(landed: Landed) -> dict[tuple[str, str], Work]:
+    """Checks of every declared outcome by (table, check)."""
+    works: dict[tuple[str, str], Work] = {}
     events = landed.contracts[landed.generator.event_table]
     for declared in landed.expectations.declared_outcomes():
-        outcomes = Outcomes(landed.scenario, declared, events, landed.connection, alpha)
+        outcomes = Outcomes(landed.scenario, declared, events, landed.connection, landed.alpha)
         for name, table in _outcome_checks(declared):
-            if name in names:
-                findings[table, name] = OUTCOME_CHECKS[name](outcomes)
-    return findings
+            works[table, name] = partial(OUTCOME_CHECKS[name], outcomes)
+    return works
 
 
 def _outcome_checks(declared: DeclaredOutcome) -> list[tuple[str, str]]:
@@ -311,15 +197,13 @@ def _outcome_checks(declared: DeclaredOutcome) -> list[tuple[str, str]]:
     ]
 
 
-def claim_findings(landed: Landed, names: Collection[str]) -> dict[tuple[str, str], Finding]:
-    """Finding by (table, check) of the named claims."""
-    return {
-        (claim.table, claim.name): logical(
-            ask.violations(landed.connection, landed.scenario.name, claim), claim.meaning
-        )
-        for claim in landed.expectations.claims()
-        if claim.name in names
-    }
+def _of_claims(landed: Landed) -> dict[tuple[str, str], Work]:
+    """Checks of every claim by (table, check)."""
+
+    def holds(claim: Claim) -> Finding:
+        return logical(ask.violations(landed.connection, landed.scenario.name, claim), claim.meaning)
+
+    return {(claim.table, claim.name): partial(holds, claim) for claim in landed.expectations.claims()}
 
 
 def check_specs(scenario: Scenario, generator: type[BaseGenerator]) -> list[dg.AssetCheckSpec]:
@@ -366,15 +250,18 @@ def all_findings(landed: Landed, wanted: Collection[tuple[str, str]]) -> Finding
     others = [one for one in wanted if one[1] not in (CONTENT, ONE_WORLD)]
     for table, name in sorted(set(wanted) - set(others)):
         check = landed_content if name == CONTENT else one_world
-        yield table, name, check(content, landed.contracts[table])
+        yield table, name, attempted(partial(check, content, landed.contracts[table]))
     nothing = None if landed.days else Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
     if finding := nothing or not_of_this_world(content):
         yield from ((table, name, finding) for table, name in others)
         return
     ledger = Ledger(landed.scenario, landed.expectations, landed.connection, landed.days)
-    yield from _of_what_landed(landed, ledger, others)
+    of_rows = [one for one in others if _speaks_of_landed_rows(*one)]
+    for table, name, work in _of_what_landed(landed, ledger, of_rows):
+        yield table, name, attempted(work)
     with undone(landed.connection, landed.scenario, landed.generator):
-        yield from _of_the_world(landed, ledger, [one for one in others if not _speaks_of_landed_rows(*one)])
+        for table, name, work in _of_the_world(landed, ledger, [one for one in others if one not in of_rows]):
+            yield table, name, attempted(work)
 
 
 def _speaks_of_landed_rows(table: str, name: str) -> bool:
@@ -382,33 +269,35 @@ def _speaks_of_landed_rows(table: str, name: str) -> bool:
     return name in ("replay", "measured_anew") or (table, name) in OF_SPOILT
 
 
-def _of_what_landed(landed: Landed, ledger: Ledger, wanted: Collection[tuple[str, str]]) -> Findings:
-    chosen = [one for one in wanted if _speaks_of_landed_rows(*one)]
-    same = replay(landed) if any(name == "replay" for _, name in chosen) else {}
-    alpha = landed.scenario.checks.family_wise_error / EXACTNESS_CHECKS
-    spoilt = Spoilt(landed.scenario, landed.generator, landed.connection, landed.days, alpha)
-    for table, name in chosen:
-        if name == "replay":
-            yield table, name, same[table]
-        elif (table, name) in OF_SPOILT:
-            yield table, name, OF_SPOILT[table, name](spoilt)
-        else:
-            yield table, name, OF_DRIFT[table, name](ledger, landed.contracts[table])
-
-
-def _of_the_world(landed: Landed, ledger: Ledger, wanted: Collection[tuple[str, str]]) -> Findings:
-    names = {name for _, name in wanted}
-    found = claim_findings(landed, names) | outcome_findings(landed, names)
-    if "declared_shares" in names:
-        shares = declared_shares(landed, landed.expectations.declared_shares())
-        found |= {(table, "declared_shares"): finding for table, finding in shares.items()}
+def _of_what_landed(landed: Landed, ledger: Ledger, wanted: Collection[tuple[str, str]]) -> Works:
+    same = cache(partial(replay, landed))
+    spoilt = Spoilt(landed.scenario, landed.generator, landed.connection, landed.days, landed.alpha)
     for table, name in wanted:
-        if (table, name) in OF_DRIFT:
-            yield table, name, OF_DRIFT[table, name](ledger, landed.contracts[table])
-        elif name in PER_TABLE:
-            yield table, name, PER_TABLE[name](landed, landed.contracts[table])
+        if name == "replay":
+            yield table, name, partial(_of_table, same, table)
+        elif (table, name) in OF_SPOILT:
+            yield table, name, partial(OF_SPOILT[table, name], spoilt)
         else:
-            yield table, name, found[table, name]
+            yield table, name, partial(OF_DRIFT[table, name], ledger, landed.contracts[table])
+
+
+def _of_the_world(landed: Landed, ledger: Ledger, wanted: Collection[tuple[str, str]]) -> Works:
+    works = _of_claims(landed) | _of_outcomes(landed)
+    shares = cache(partial(declared_shares, landed, landed.expectations.declared_shares()))
+    for table, name in wanted:
+        if name == "declared_shares":
+            yield table, name, partial(_of_table, shares, table)
+        elif (table, name) in OF_DRIFT:
+            yield table, name, partial(OF_DRIFT[table, name], ledger, landed.contracts[table])
+        elif name in PER_TABLE:
+            yield table, name, partial(PER_TABLE[name], landed, landed.contracts[table])
+        else:
+            yield table, name, works[table, name]
+
+
+def _of_table(together: Callable[[], Mapping[str, Finding]], table: str) -> Finding:
+    """One table's finding of a check that looks at all tables together."""
+    return together()[table]
 
 
 def build_checks(
@@ -432,31 +321,6 @@ def build_checks(
             )
             landed = Landed(scenario, generator, connection)
             for table, name, finding in all_findings(landed, wanted):
-                yield _result(keys[table], name, finding)
+                yield check_result(keys[table], name, finding)
 
     return checks
-
-
-def _result(key: dg.AssetKey, name: str, finding: Finding) -> dg.AssetCheckResult:
-    metadata: dict[str, dg.MetadataValue] = {
-        "verdict": dg.MetadataValue.text(finding.verdict.value),
-        **{label: _figure(value) for label, value in finding.figures.items()},
-    }
-    if finding.rows:
-        shown = finding.rows[:ROWS_SHOWN]
-        metadata["rows"] = dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in shown])
-    failed = finding.verdict is Verdict.FAILED
-    return dg.AssetCheckResult(
-        passed=finding.verdict is Verdict.PASSED,
-        asset_key=key,
-        check_name=name,
-        severity=dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN,
-        description=finding.summary,
-        metadata=metadata,
-    )
-
-
-def _figure(value: float | int | str) -> dg.MetadataValue:
-    if isinstance(value, str):
-        return dg.MetadataValue.text(value)
-    return dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(value))

@@ -146,7 +146,8 @@ def _of_values(
 
 
 def _hit_by(fault: Fault, contract: TableContract) -> tuple[str, ...]:
-    if fault.table != contract.name or isinstance(fault, (DroppedDay, Duplicate)):
+    """Columns whose values a fault can take; a duplicate takes them for the copy."""
+    if fault.table != contract.name:
         return ()
     return (contract.arrives_at or "",) if isinstance(fault, (Late, OutOfOrder)) else columns_of(fault)
 

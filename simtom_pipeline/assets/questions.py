@@ -33,7 +33,7 @@ def _one(connection: Connection, sql: str, parameters: Sequence[object] = ()) ->
 def landed_days(connection: Connection, scenario: str) -> list[date]:
     """Days of the scenario that have landed, ascending."""
     table = quoted(f"{scenario}_truth", "daily_intensity")
-    return [day for (day,) in connection.execute(f"SELECT day FROM {table} ORDER BY day").fetchall()]
+    return [day for (day,) in connection.execute(f"SELECT DISTINCT day FROM {table} ORDER BY day").fetchall()]
 
 
 def complete_until(scenario: Scenario, landed: Sequence[date]) -> date | None:

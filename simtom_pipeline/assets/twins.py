@@ -119,20 +119,25 @@ def _of_table(
     ]
 
 
+PLACE = "simtom_place"
+
+
 def _side(
     connection: duckdb.DuckDBPyConnection, name: str, contract: TableContract, one: str, other: str
 ) -> str:
     """Rows of the days that both have; those of one key, if a fault doubled some, are numbered."""
-    table, key = table_name(name, contract), ", ".join(quoted(column) for column in contract.primary_key)
+    rows, key = table_name(name, contract), ", ".join(quoted(column) for column in contract.primary_key)
     number = f"1 AS {COPY}"
     if key_violations(connection, name, contract):
-        number = f"row_number() OVER (PARTITION BY {key} ORDER BY rowid) AS {COPY}"
+        # By place, which a view has as well as a table.
+        rows = f"(SELECT *, row_number() OVER () AS {PLACE} FROM {rows})"
+        number = f"row_number() OVER (PARTITION BY {key} ORDER BY {PLACE}) AS {COPY}"
     if not contract.daily:
-        return f"(SELECT *, {number} FROM {table})"
+        return f"(SELECT *, {number} FROM {rows})"
     both = " INTERSECT ".join(
         f"SELECT day FROM {quoted(f'{scenario}_truth', 'daily_intensity')}" for scenario in (one, other)
     )
-    return f"(SELECT *, {number} FROM {table} WHERE day IN ({both}))"
+    return f"(SELECT *, {number} FROM {rows} WHERE day IN ({both}))"
 
 
 def landed_twins(connection: duckdb.DuckDBPyConnection, scenario: str) -> list[str]:

@@ -1,8 +1,9 @@
 """Faults of the feed: a simulated day goes in, what lands comes out, and the ledger that undoes it.
 
-Every fault sees the values before any fault. A value is spoilt at most once and a row doubled or dropped at
-most once: where two faults draw the same one, the first that the scenario names has it. So each ledger
-entry holds the true value, and the entries can be applied backwards in any order.
+Faults act in the order in which the scenario names them, and every one sees the values before any fault. A
+value is spoilt at most once and a row doubled at most once: where two faults draw the same one, the first
+named has it, be it the value of a row or of its copy. So each ledger entry holds the true value, and the
+entries can be applied backwards in any order. A day that is dropped is none for the other faults.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,16 +106,15 @@ def _feed_with_faults(
             return feed.table().slice(0, 0), list(_dropped(feed, fault))
     before = dict(feed.columns)
     entries: list[pa.Table] = []
-    for fault in faults:
-        if not isinstance(fault, (DroppedDay, Duplicate)):
-            entries += _spoil(feed, before, fault, day)
-    copies: list[pa.Table] = []
+    copies: list[Copies] = []
     for fault in faults:
         if isinstance(fault, Duplicate):
-            copy, told = _double(feed, before, fault, day)
-            copies.append(copy)
-            entries += told
-    return pa.concat_tables([feed.table(), *copies]), entries
+            doubled = _double(feed, before, fault, day)
+            copies.append(doubled)
+            entries += _entries_of_copies(feed, before, fault, doubled)
+        elif not isinstance(fault, DroppedDay):
+            entries += _spoil(feed, before, fault, day)
+    return pa.concat_tables([feed.table(), *(doubled.table(feed) for doubled in copies)]), entries
 
 
 def _dropped(feed: Feed, fault: Fault) -> Iterator[pa.Table]:
@@ -146,28 +146,54 @@ def _spoil(feed: Feed, before: dict[str, pa.Array], fault: Fault, day: DayOfFaul
         yield _entries(feed, fault, name, rows, as_text(before[name].take(pa.array(rows))), as_text(became))
 
 
-def _double(
-    feed: Feed, before: dict[str, pa.Array], fault: Duplicate, day: DayOfFaults
-) -> tuple[pa.Table, list[pa.Table]]:
-    """Copies of rows as they are now, some of their values those of another row; and the entries."""
+@dataclass(frozen=True)
+class Copies:
+    """Rows that arrive twice.
+
+    Attributes
+    ----------
+    rows : their numbers, shape (n,).
+    changed : by column, which of `rows` have another value in the copy, and that value; shapes (m,).
+    """
+
+    rows: np.ndarray
+    changed: dict[str, tuple[np.ndarray, pa.Array]]
+
+    def table(self, feed: Feed) -> pa.Table:
+        """The copies of the rows as they land, every fault included."""
+        rows = pa.array(self.rows)
+        copy = Feed(feed.contract, {name: values.take(rows) for name, values in feed.columns.items()})
+        for name, (which, values) in self.changed.items():
+            copy.put(name, which, values)
+        return copy.table()
+
+
+def _double(feed: Feed, before: dict[str, pa.Array], fault: Duplicate, day: DayOfFaults) -> Copies:
+    """Which rows arrive twice, and where the copy has the value of another row."""
     about = feed.contract.name
     hit = day.uniform(fault, about, "hit")(feed.rows) < hit_probability(day.scenario, fault, day.date)
     rows = np.flatnonzero(hit & feed.free(WHOLE_ROW))
     feed.take(WHOLE_ROW, rows)
-    nothing = pa.nulls(len(rows), pa.string())
-    entries = [_entries(feed, fault, WHOLE_ROW, rows, nothing, nothing)]
-    copy = Feed(feed.contract, {name: values.take(pa.array(rows)) for name, values in feed.columns.items()})
+    changed = {}
     for name in fault.columns if feed.rows > 1 else ():
         which = day.uniform(fault, about, name, "which")(feed.rows)[rows]
         another = rows + 1 + (which * (feed.rows - 1)).astype(np.int64)
         others = before[name].take(pa.array(another % feed.rows))
         own = before[name].take(pa.array(rows))
-        changed = np.flatnonzero(unlike(own, others) & feed.free(name)[rows])
-        own, others = own.take(pa.array(changed)), others.take(pa.array(changed))
-        copy.put(name, changed, others)
-        feed.take(name, rows[changed])
-        entries.append(_entries(feed, fault, name, rows[changed], as_text(own), as_text(others)))
-    return copy.table(), entries
+        differing = np.flatnonzero(unlike(own, others) & feed.free(name)[rows])
+        feed.take(name, rows[differing])
+        changed[name] = differing, others.take(pa.array(differing))
+    return Copies(rows, changed)
+
+
+def _entries_of_copies(
+    feed: Feed, before: dict[str, pa.Array], fault: Duplicate, doubled: Copies
+) -> Iterator[pa.Table]:
+    nothing = pa.nulls(len(doubled.rows), pa.string())
+    yield _entries(feed, fault, WHOLE_ROW, doubled.rows, nothing, nothing)
+    for name, (which, others) in doubled.changed.items():
+        rows = doubled.rows[which]
+        yield _entries(feed, fault, name, rows, as_text(before[name].take(pa.array(rows))), as_text(others))
 
 
 def as_text(values: pa.Array) -> pa.Array:

@@ -6,6 +6,7 @@ the package, nor the SQL they ask, takes part.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 import duckdb
@@ -15,10 +16,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from scipy import stats
 
 from simtom_pipeline import landing, load_scenario, simulate_day
 from simtom_pipeline.generators.fault_contracts import spoilt_tables
+from simtom_pipeline.generators.faults import spoil_day
+from simtom_pipeline.scenarios.faults import Fault
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import make_generator, registry
 
@@ -276,15 +280,72 @@ def test_another_fault_changes_nothing_about_the_hits_of_a_fault() -> None:
     pd.testing.assert_frame_equal(hits_of(alone, "purchase_context"), hits_of(beside, "purchase_context"))
 
 
-def test_where_two_faults_draw_the_same_value_the_first_one_has_it() -> None:
-    first = fault("new_category", id="first", columns=["risk_level"], rate=0.5, category="odd")
-    second = fault("missing", id="second", columns=["risk_level"], rate=1)
-    ledger = days_of(spoilt(first, second), "fault_ledger")
-    clean = days_of(spoilt(), "transactions")
-    assert len(ledger) == len(clean)
-    by_id = ledger.fault_id.value_counts()
-    assert by_id["first"] + by_id["second"] == len(clean)
-    assert fits_rate(by_id["first"], len(clean), 0.5)
+ON_ONE_WORD: tuple[dict[str, Any], ...] = (
+    {"kind": "missing"},
+    {"kind": "typo"},
+    {"kind": "new_category", "category": "odd"},
+    {"kind": "truncated", "length": 3},
+    {"kind": "stuck", "stretch_minutes": 120},
+    {"kind": "duplicate"},
+)
+ON_ONE_NUMBER: tuple[dict[str, Any], ...] = (
+    {"kind": "missing", "given": {"above": 60}},
+    {"kind": "typo"},
+    {"kind": "out_of_range", "low": -9, "high": -2},
+    {"kind": "unit_change"},
+    {"kind": "stuck"},
+    {"kind": "duplicate"},
+)
+ON_ONE_ARRIVAL: tuple[dict[str, Any], ...] = (
+    {"kind": "late", "delay": {"kind": "exponential", "mean_hours": 5}},
+    {"kind": "out_of_order", "places": 2},
+)
+RIVALS = (
+    [{"columns": ("risk_level",), **one} for one in ON_ONE_WORD],
+    [{"columns": ("amount",), **one} for one in ON_ONE_NUMBER],
+    ON_ONE_ARRIVAL,
+)
+
+
+Place = tuple[str, str]
+"""Key and column of an entry."""
+
+
+def places(ledger: pd.DataFrame, fault_id: str) -> dict[Place, tuple[Any, Any]]:
+    """What a fault did, by place."""
+    own = ledger[ledger.fault_id == fault_id]
+    where = zip(own.key.map(str), own.column_name, strict=True)
+    return dict(zip(where, zip(own.original_value, own.spoilt_value, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("rivals", RIVALS, ids=["word", "number", "arrival"])
+def test_of_two_faults_on_one_value_the_first_named_has_all_that_it_has_alone(
+    rivals: Sequence[dict[str, Any]],
+) -> None:
+    """Every pair of kinds in both orders, a kind with itself too; the second has what is left to it."""
+    world = spoilt(**{"volume.base_daily_volume": 150})
+    generator, parse = make_generator(world), TypeAdapter(Fault).validate_python
+    clean = generator.clean_day(A_DAY)
+
+    def told(**said: dict[str, Any]) -> pd.DataFrame:
+        """The ledger of faults, named by their ids."""
+        named = [fault(**{"rate": 0.7, **one, "id": name}) for name, one in said.items()]
+        scenario = world.model_copy(update={"faults": tuple(map(parse, named))})
+        landed = spoil_day(scenario, generator.contracts(scenario), clean, generator.streams, A_DAY)
+        return landed["fault_ledger"].to_pandas()
+
+    for one, other in product(rivals, repeat=2):
+        first, second = places(told(first=one), "first"), places(told(second=other), "second")
+        together = told(first=one, second=other)
+        assert min(len(first), len(second)) > 20
+        assert places(together, "first") == first, (one, other)
+        doubled = {key for key, column in first if column == "(row)" and other["kind"] == "duplicate"}
+        left = {
+            place: became
+            for place, became in second.items()
+            if place not in first and place[0] not in doubled
+        }
+        assert places(together, "second") == left, (one, other)
 
 
 # laws --------------------------------------------------------------------------------------------------

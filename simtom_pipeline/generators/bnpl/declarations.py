@@ -90,7 +90,8 @@ def _without_drift(settings: config.BnplSettings, first_day: date) -> list[Decla
         DeclaredShares("transactions", "risk_scenario", {k: v.share for k, v in behaviors}),
         DeclaredShares(
             "transactions",
-            "(SELECT p.product_category FROM {schema}.products p WHERE p.product_id = t.product_id)",
+            "(SELECT any_value(p.product_category) FROM {schema}.products p"
+            " WHERE p.product_id = t.product_id)",
             {k: v.share for k, v in categories},
             label="product_category",
         ),
