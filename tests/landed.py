@@ -1,25 +1,24 @@
-"""Scenarios landed for tests: the simulated tables and the views, nothing measured."""
+"""Scenarios landed for tests, through what a run lands them with."""
 
 from pathlib import Path
 
-import pyarrow as pa
-
-from simtom_pipeline import landing, simulate_day
+from simtom_pipeline import landing
+from simtom_pipeline.assets.derived import land_derived
+from simtom_pipeline.assets.history import land_history
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import registry
 
 
 def land(scenario: Scenario, file: Path) -> Path:
-    """Every day of the scenario in a file."""
+    """Every day of the scenario in a file: the simulated tables and the views, nothing measured."""
     generator, days = registry().generator(scenario.generator), scenario.clock.days()
-    simulated = [simulate_day(scenario, day) for day in days]
-    contracts = generator.contracts(scenario)
-    tables = {
-        c.name: pa.concat_tables([day[c.name] for day in simulated]) if c.daily else simulated[0][c.name]
-        for c in contracts
-    }
+    land_history(scenario, generator, days, lambda: landing.connect(file), lambda _: None)
+    return file
+
+
+def land_and_measure(scenario: Scenario, file: Path) -> Path:
+    """The same, and what is measured on them."""
+    land(scenario, file)
     with landing.connect(file) as connection:
-        landing.replace_days(
-            connection, scenario.name, contracts, generator.landed_views(scenario), days, tables
-        )
+        land_derived(connection, scenario)
     return file

@@ -58,26 +58,32 @@ def landed_content(content: Content, contract: TableContract) -> Finding:
         why = f"digests of algorithm {', '.join(unknown)}" if unknown else "this version of DuckDB"
         return Finding(Verdict.INCONCLUSIVE, f"{why}: not known here, so nothing can be said")
     found = digests(content.connection, contract, table_name(content.scenario.name, contract))
+    if not recorded and not found:
+        return Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
     days = recorded.keys() | (content.kept.worlds if contract.daily else {None}) | found.keys()
-    silent = sorted(day for day in content.kept.unrecorded if day not in recorded) if contract.daily else []
+    silent = _without_record(content, contract) - recorded.keys()
     rows = [
         _day_row(day, found.get(day, NO_ROWS), recorded.get(day))
-        for day in sorted(days - set(silent), key=lambda day: day or date.min)
+        for day in sorted(days - silent, key=lambda day: day or date.min)
         if day not in recorded or found.get(day, NO_ROWS) != recorded[day][0]
     ]
     if rows:
         return _changed(content, contract, rows)
-    if not days:
-        return Finding(Verdict.INCONCLUSIVE, "nothing has landed yet")
-    if silent or not recorded:
+    if silent:
         return Finding(
             Verdict.INCONCLUSIVE,
             f"{len(silent)} days are of a version that kept no record: a run of the scenario adopts them",
             {"days": len(recorded), "without_record": len(silent)},
         )
-    return Finding(
-        Verdict.PASSED, f"the rows of {len(recorded)} days are those that landed", {"days": len(days)}
-    )
+    summary = f"the rows of {len(recorded)} days are those that landed"
+    return Finding(Verdict.PASSED, summary if contract.daily else "the rows are those that landed")
+
+
+def _without_record(content: Content, contract: TableContract) -> set[date | None]:
+    """Days that a version landed which kept no record; of a constant table its only one, None."""
+    if contract.daily:
+        return set(content.kept.unrecorded)
+    return {None} if content.kept.world is None else set()
 
 
 def _day_row(day: date | None, found: Digest, recorded: tuple[Digest, str] | None) -> ask.Row:

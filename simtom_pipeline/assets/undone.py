@@ -15,6 +15,7 @@ from ..generators.clean_views import clean_rows
 from ..generators.fault_contracts import FAULT_LEDGER, NOISE_LEDGER, spoilt_contracts, spoilt_tables
 from ..generators.ledger import DERIVED
 from ..landing import create_view, quoted, schema_of
+from ..record_tables import RECORDS
 from ..scenarios.models import TWIN_MARK, Scenario
 from .twins import landed_twins
 
@@ -63,7 +64,7 @@ def _fill(
     for schema in (name, f"{name}_truth"):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(catalog, schema)}")
     ledgers = {table for schema, table in found if schema == f"{name}_truth"}
-    for contract in (*generator.clean_contracts(), *DERIVED, FAULT_LEDGER, NOISE_LEDGER):
+    for contract in (*generator.clean_contracts(), *DERIVED, *RECORDS, FAULT_LEDGER, NOISE_LEDGER):
         place = (schema_of(name, contract), contract.name)
         if place not in found:
             continue

@@ -20,6 +20,7 @@ from simtom_pipeline.assets import checks
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import registry
+from tests.landed import land_and_measure
 from tests.unit import test_checks_fail_on_bad_data as of_the_world
 from tests.unit import test_fault_checks as of_faults
 
@@ -74,9 +75,17 @@ CORRUPTIONS: tuple[Mapping[Check, str], ...] = (
     }
     | {
         ("primary_key", table): f"INSERT INTO {table} FROM {table} LIMIT 40"
-        for table in (*of_the_world.KEYS, "drift_ledger", "drift_ledger_daily", "daily_profile")
+        for table in (
+            *(*of_the_world.KEYS, "drift_ledger", "drift_ledger_daily", "daily_profile"),
+            *("runs", "landed_days"),
+        )
     },
     _first_of_each([((check, table), sql) for check, table, sql in of_faults.SPOILED.values()]),
+    {
+        ("landed_content", table): f"UPDATE landed_days SET digest = '0' WHERE table_name = '{table}'"
+        for table in (*of_the_world.KEYS, "drift_ledger", "fault_ledger", "noise_ledger")
+    }
+    | {("one_world", "runs"): "UPDATE landed_days SET world = 'another'; UPDATE runs SET world = 'another'"},
 )
 """What is done to a copy of the file before a run, and the check that must fail on it."""
 
@@ -144,8 +153,8 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Landing:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMTOM_HOME", str(folder))
         scenario = load_scenario("baseline", {**WORLD, **WIDE})
-        of_the_world.land(scenario.without("slower"), folder / "world.duckdb")
-        return Landing(scenario, of_the_world.land(scenario, folder / "world.duckdb"))
+        land_and_measure(scenario.without("slower"), folder / "world.duckdb")
+        return Landing(scenario, land_and_measure(scenario, folder / "world.duckdb"))
 
 
 def test_every_check_passes_on_what_was_simulated(landed: Landing) -> None:
@@ -187,7 +196,7 @@ def test_checks_of_sizes_and_of_days_that_have_not_landed_cannot_tell(
 
 def test_checks_of_laws_cannot_tell_where_hardly_anything_happens(tmp_path: Path) -> None:
     scenario = load_scenario("baseline", HARDLY_ANYBODY)
-    said = verdicts(Landing(scenario, of_the_world.land(scenario, tmp_path / "quiet.duckdb")).run_checks())
+    said = verdicts(Landing(scenario, land_and_measure(scenario, tmp_path / "quiet.duckdb")).run_checks())
     undecided = {check for check, verdict in said.items() if verdict == "inconclusive"}
     assert "failed" not in said.values()
     assert undecided == {
@@ -207,7 +216,7 @@ AN_IMPROBABLE_DAY: Mapping[str, Any] = {
 
 def test_a_day_that_is_improbable_but_drawn_is_called_so_and_fails_nothing(tmp_path: Path) -> None:
     scenario = load_scenario("baseline", AN_IMPROBABLE_DAY)
-    landed = Landing(scenario, of_the_world.land(scenario, tmp_path / "improbable.duckdb"))
+    landed = Landing(scenario, land_and_measure(scenario, tmp_path / "improbable.duckdb"))
     volume = ("daily_volume", "transactions")
     said = landed.run_checks(volume)
     (record,) = said[volume].metadata["rows"].records

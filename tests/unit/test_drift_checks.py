@@ -13,11 +13,10 @@ import pytest
 from simtom_pipeline import landing, load_scenario
 from simtom_pipeline.assets import checks
 from simtom_pipeline.assets.checks import Landed
-from simtom_pipeline.assets.derived import land_derived
-from simtom_pipeline.assets.history import land_history
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import registry
 from simtom_pipeline.validation.decisions import Finding, Verdict
+from tests.landed import land_and_measure
 
 PASSED, INCONCLUSIVE, FAILED = Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.FAILED
 LEDGER, DAILY, PROFILE = "drift_ledger", "drift_ledger_daily", "daily_profile"
@@ -39,13 +38,6 @@ WORLD: dict[str, Any] = {
 }
 
 
-def land(scenario: Scenario, file: Path) -> None:
-    generator = registry().generator("bnpl")
-    land_history(scenario, generator, scenario.clock.days(), lambda: landing.connect(file), lambda days: None)
-    with landing.connect(file) as connection:
-        land_derived(connection, scenario)
-
-
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
     folder = tmp_path_factory.mktemp("drifting")
@@ -53,7 +45,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
         patch.setenv("SIMTOM_HOME", str(folder))
         scenario = load_scenario("baseline", WORLD)
         for one in (scenario, scenario.without("riskier")):
-            land(one, folder / "landed")
+            land_and_measure(one, folder / "landed")
     return scenario, folder / "landed"
 
 

@@ -11,7 +11,8 @@ from simtom_pipeline.assets.checks import Landed
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import registry
 from simtom_pipeline.validation.decisions import Verdict
-from tests.unit.test_checks_fail_on_bad_data import copied, findings, land
+from tests.landed import land_and_measure
+from tests.unit.test_checks_fail_on_bad_data import copied, findings
 from tests.unit.test_faults import EVERY_KIND, NOISE
 
 DIRTY: Mapping[str, Any] = {
@@ -34,8 +35,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMTOM_HOME", str(folder))
         scenario = load_scenario("baseline", DIRTY)
-        land(scenario.without("faults"), folder / "dirty.duckdb")
-        return scenario, land(scenario, folder / "dirty.duckdb")
+        land_and_measure(scenario.without("faults"), folder / "dirty.duckdb")
+        return scenario, land_and_measure(scenario, folder / "dirty.duckdb")
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_fault_at_the_edge_of_what_can_be_said_is_as_declared(
     said = {"id": "edge", "table": "transactions", "rate": 0.4, **AT_THE_EDGE[case]}
     short = {"start": "2024-01-01", "end": "2024-01-02"}
     scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": [said]})
-    with copied(scenario, land(scenario, tmp_path / "edge.duckdb"), tmp_path) as landed:
+    with copied(scenario, land_and_measure(scenario, tmp_path / "edge.duckdb"), tmp_path) as landed:
         (found,) = findings(landed, "faults_as_declared").values()
     assert found.verdict is Verdict.PASSED, found.rows
     assert all(float(row["adjusted_p"]) >= 0 for row in found.rows)  # NaN is not
@@ -110,7 +111,7 @@ def test_faults_on_the_same_values_are_as_declared_in_either_order(
     faults = [{"id": one["kind"], "table": "transactions", **one} for one in ONE_AFTER_ANOTHER[::step]]
     short = {"start": "2024-01-01", "end": "2024-01-02"}
     scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": faults})
-    with copied(scenario, land(scenario, tmp_path / "order.duckdb"), tmp_path) as landed:
+    with copied(scenario, land_and_measure(scenario, tmp_path / "order.duckdb"), tmp_path) as landed:
         for check in ("faults_as_declared", "no_other_faults", "faults_undone"):
             (found,) = findings(landed, check).values()
             assert found.verdict is Verdict.PASSED, (check, found.rows)
@@ -348,7 +349,7 @@ def test_a_feed_that_gets_faults_later_does_not_fit_its_file(
 ) -> None:
     """A column that may not be NULL is refused before anything is lost."""
     clean, file = load_scenario("baseline", {**DIRTY, "faults": [], "noise": []}), tmp_path / "clean.duckdb"
-    land(clean, file)
+    land_and_measure(clean, file)
     contracts = registry().generator("bnpl").landed_contracts(original[0])
     with landing.connect(file) as connection, pytest.raises(landing.LandingError) as refused:
         landing.check_fits(connection, "baseline", contracts)
