@@ -636,7 +636,8 @@ def test_replay_sees_the_smallest_change_of_any_column(landed: Landed, table: st
         connection.execute(
             f"UPDATE {table} SET {column.name} = {value} WHERE {key} = (SELECT max({key}) FROM {table})"
         )
-        if differing(landed, contract, simulated) != (2 if column.name in contract.primary_key else 1):
+        is_moved = column.name in contract.primary_key and column.name != "day"
+        if differing(landed, contract, simulated) != (2 if is_moved else 1):
             unseen.append(column.name)
         connection.execute("ROLLBACK")
     assert unseen == []
