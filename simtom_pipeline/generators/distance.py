@@ -1,6 +1,7 @@
 """How far two distributions are apart, for the sizes that drifts are declared to have.
 
-Formulas: population stability index sum (q - p) ln(q / p); Hellinger distance (1 - sum sqrt(p q))^(1/2);
+Formulas: population stability index sum (q - p) ln(q / p); Hellinger distance
+(sum (sqrt(q) - sqrt(p))^2 / 2)^(1/2), which is (1 - sum sqrt(p q))^(1/2) without its loss of digits;
 Kolmogorov-Smirnov max |F - G|; first Wasserstein distance integral |F - G|.
 """
 
@@ -24,7 +25,7 @@ def psi(q: np.ndarray, p: np.ndarray) -> float:
 
 def hellinger(q: np.ndarray, p: np.ndarray) -> float:
     """Hellinger distance of shares, shapes (k,)."""
-    return float(max(1 - np.sqrt(q * p).sum(), 0.0) ** 0.5)
+    return float((((np.sqrt(q) - np.sqrt(p)) ** 2).sum() / 2) ** 0.5)
 
 
 def ks(q: np.ndarray, p: np.ndarray) -> float:

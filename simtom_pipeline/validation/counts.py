@@ -124,7 +124,7 @@ def ljung_box(z: np.ndarray, lags: int) -> tuple[float, float]:
     n, power = len(z), float((z**2).sum())
     if n < FEWEST_DAYS or power == 0:
         return 0.0, 1.0
-    r = np.array([float(z[k:] @ z[:-k]) / power for k in range(1, lags + 1)])
+    r = np.array([float((z[k:] * z[:-k]).sum()) / power for k in range(1, lags + 1)])
     statistic = n * (n + 2) * float((r**2 / (n - np.arange(1, lags + 1))).sum())
     return float(r[0]), float(stats.chi2.sf(statistic, lags))
 

@@ -106,7 +106,7 @@ def auc(outcome: np.ndarray, score: np.ndarray, cluster: np.ndarray | None = Non
         raise ValueError("an AUC needs two outcomes of each kind")
     beats = (np.cumsum(no) - no / 2) / n  # share of the no's that a yes of this level ranks above
     beaten = 1 - (np.cumsum(yes) - yes / 2) / m  # share of the yes's that rank above a no of this level
-    area = float(yes @ beats / m)
+    area = float((yes * beats).sum() / m)
     influence = np.where(outcome > 0, (beats[level] - area) / (m - 1), (beaten[level] - area) / (n - 1))
     return area, _root_sum(influence, cluster)
 

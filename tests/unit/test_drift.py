@@ -21,7 +21,7 @@ from simtom_pipeline.generators.drift import Course
 from simtom_pipeline.scenarios.drifts import Drift
 from simtom_pipeline.scenarios.models import Clock, Scenario
 from simtom_pipeline.simulation import make_generator, registry
-from simtom_pipeline.validation.drift import estimate_psi, scheduled_weight, two_sample_ks
+from simtom_pipeline.validation.drift import estimate_psi, scheduled_weight, two_sample_ks, wasserstein
 from tests.digests import digest
 
 YEAR = Clock(start=date(2024, 1, 1), end=date(2024, 12, 31))
@@ -445,14 +445,14 @@ def test_the_ledger_knows_its_scenario_and_its_reference() -> None:
 
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), ties=st.booleans())
-def test_two_sample_ks_is_scipys(seed: int, ties: bool) -> None:
+def test_two_sample_ks_and_wasserstein_are_scipys(seed: int, ties: bool) -> None:
     draw = np.random.default_rng(seed)
     some, other = draw.normal(size=300), draw.normal(0.3, size=500)
     if ties:
         some, other = some.round(), other.round()
-    assert two_sample_ks(np.sort(some), np.sort(other)) == pytest.approx(
-        stats.ks_2samp(some, other).statistic
-    )
+    some, other = np.sort(some), np.sort(other)
+    assert two_sample_ks(some, other) == pytest.approx(stats.ks_2samp(some, other).statistic)
+    assert wasserstein(some, other) == pytest.approx(stats.wasserstein_distance(some, other))
 
 
 def test_the_interval_of_a_psi_covers_it_as_often_as_it_says() -> None:

@@ -27,6 +27,8 @@ from simtom_pipeline.generators.bnpl.world import moved
 from simtom_pipeline.generators.exact import correlated, exact_sum, rounded_root
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import make_generator
+from simtom_pipeline.validation.drift import Bins, Yardstick
+from simtom_pipeline.validation.outcomes import auc
 
 DRIFTS: list[dict[str, Any]] = [
     {"id": "pricier", "kind": "covariate", "target": "amount", "effect": {"mean_ratio": 4.25}},
@@ -68,6 +70,14 @@ def solved(scenario: Scenario) -> dict[str, Any]:
         "world": {name: _plain(value) for name, value in vars(world).items()},
         "parts": [(p.before, p.after, p.factor) for drift in generator.drifts for p in drift.parts],
     }
+
+
+def measured() -> list[Any]:
+    """What is measured on many rows: the size of a drift, and an AUC."""
+    random = np.random.default_rng(9)
+    window, values = random.lognormal(0, 1, 40_000), random.lognormal(0.1, 1, 30_000)
+    yardstick = Yardstick(Bins(0, np.array([0.5, 1.0, 2.0])), window, np.full(4, 0.25), of_logarithm=True)
+    return [vars(yardstick.size(values)), auc((values > window[:30_000]).astype(float), values)]
 
 
 def _plain(value: Any) -> Any:
@@ -123,19 +133,18 @@ def test_correlated_normals_depend_on_no_other_column() -> None:
         assert np.array_equal(correlated(matrix, [normal[:n] for normal in independent]), rows[:, :n])
 
 
-FROM_A_MATRIX_LIBRARY = {"dot", "vdot", "inner", "matmul", "einsum", "tensordot", "convolve", "correlate"} | {
-    "linalg",
-    "roots_hermitenorm",
+FROM_A_MATRIX_LIBRARY = {
+    *("dot", "vdot", "vecdot", "inner", "matmul", "einsum", "tensordot", "convolve", "correlate", "linalg"),
+    *("cov", "corrcoef", "polyfit", "roots_hermitenorm", "hermegauss", "wasserstein_distance"),
 }
 
 
-@pytest.mark.parametrize("room", ["generators", "scenarios"])
-def test_nothing_simulated_comes_from_a_matrix_library(room: str) -> None:
+def test_nothing_simulated_or_measured_comes_from_a_matrix_library() -> None:
     """BLAS and LAPACK sum in an order that depends on the number of threads and on the processor."""
     found = []
-    for file in sorted((Path(simtom_pipeline.__file__).parent / room).rglob("*.py")):
+    for file in sorted(Path(simtom_pipeline.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            name = getattr(node, "attr", None) or getattr(node, "id", None)
+            name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "name", None)
             is_product = isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.MatMult)
             if is_product or name in FROM_A_MATRIX_LIBRARY:
                 found.append((file.name, node.lineno))  # type: ignore[attr-defined]
@@ -163,6 +172,14 @@ def test_an_ulp_of_a_factor_moves_no_atom_over_an_edge(factor: float) -> None:
     expected = np.searchsorted(values, np.unique(values), "right") / len(values)
     for near in (np.nextafter(factor, 0), factor, np.nextafter(factor, 9)):
         assert np.array_equal(distance.factor_cdf(values, [(float(near), 1.0)], (), at), expected)
+
+
+@pytest.mark.parametrize("measure", [distance.psi, distance.ks, distance.hellinger, distance.total_variation])
+def test_shares_an_ulp_apart_are_no_distance_apart(measure: Callable[..., float]) -> None:
+    shares = np.random.default_rng(7).dirichlet(np.ones(10), 50)
+    for p in shares:
+        q = np.nextafter(p, np.random.default_rng(8).choice([0.0, 1.0], len(p)))
+        assert measure(q, p) == pytest.approx(0, abs=1e-14)
 
 
 # every input an ulp off --------------------------------------------------------------------------------
@@ -220,12 +237,12 @@ PRINT = """
 import pickle, sys
 from datetime import date
 from simtom_pipeline.simulation import make_generator
-from tests.unit.test_exact import DAYS, drifting, solved
+from tests.unit.test_exact import DAYS, drifting, measured, solved
 scenario = drifting()
-generator = make_generator(scenario)
-days = [date.fromisoformat(day) for day in DAYS]
+generator, days = make_generator(scenario), [date.fromisoformat(day) for day in DAYS]
 found = {
     "solved": solved(scenario),
+    "measured": measured(),
     "tables": [generator.simulate_day(day) for day in days],
     "intended": [vars(generator.intended(part, day)) for part in generator.ledger_parts() for day in days],
     "profile": [dict(generator.profile_expected(day)) for day in days],
@@ -263,7 +280,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
 
 def test_the_number_of_threads_moves_no_bit(processes: dict[str, Found]) -> None:
     one, two = processes["one"], processes["two"]
-    for name in ("solved", "intended", "profile"):
+    for name in ("solved", "measured", "intended", "profile"):
         assert repr(one[name]) == repr(two[name]), name
     for day, same_day in zip(one["tables"], two["tables"], strict=True):
         for name in day:
