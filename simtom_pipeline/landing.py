@@ -5,19 +5,24 @@ one transaction. A table that no longer fits its contract is refused, never alte
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from . import disk
 from .contracts import Column, TableContract, ViewContract
+from .interrupts import held_back
 
 
 class LandingError(RuntimeError):
-    """The data could not be landed; nothing was changed. The message says what to do."""
+    """A batch of days could not be landed, or the file not be used. The message says what to do.
+
+    Batches that landed before stay: only who lands them knows whether there were any.
+    """
 
 
 @contextmanager
@@ -26,25 +31,40 @@ def connect(path: Path | str, read_only: bool = False) -> Iterator[duckdb.DuckDB
 
     Raises
     ------
-    LandingError : the file is locked by another process, or is not a DuckDB database.
+    LandingError : the file is locked by another process, is not a DuckDB database, or its disk is full.
     """
-    with explained(path):
-        if not read_only:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(path), read_only=read_only)
-    try:
-        yield connection
-    finally:
-        connection.close()
+    with room_for(path):
+        with explained(path):
+            if not read_only:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            connection = duckdb.connect(str(path), read_only=read_only)
+        try:
+            yield connection
+        finally:
+            connection.close()
 
 
 @contextmanager
 def explained(path: Path | str) -> Iterator[None]:
-    """Turns DuckDB's errors about the file itself into messages that say what to do."""
+    """Turns DuckDB's errors about opening the file into messages that say what to do."""
     try:
         yield
     except (duckdb.IOException, duckdb.ConnectionException, OSError) as error:
+        if disk.is_full(error):
+            raise
         raise LandingError(_locked_or_broken(path, str(error))) from error
+
+
+@contextmanager
+def room_for(path: Path | str) -> Iterator[None]:
+    """Turns errors that come of a full disk, from whatever statement, into a message that names the disk."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if not disk.is_full(error):
+            raise
+        advice = "Make room there, or name a file on another disk with --database."
+        raise LandingError(f"{disk.describe_full(error, Path(path))} {advice}") from error
 
 
 def _locked_or_broken(path: Path | str, message: str) -> str:
@@ -55,7 +75,6 @@ def _locked_or_broken(path: Path | str, message: str) -> str:
     return (
         f"{path} is in use by {who}. DuckDB lets one process write at a time: close that connection"
         " (a notebook, a database browser, another run), or wait for it to end, and run again."
-        " Nothing was changed."
     )
 
 
@@ -87,16 +106,18 @@ def replace_days(
     views: Sequence[ViewContract],
     days: Sequence[date],
     tables: Mapping[str, pa.Table],
+    committed: Callable[[], None] = lambda: None,
 ) -> None:
     """Replace `days` in every table, in one transaction; constant tables are replaced whole.
 
-    Days outside `days` are not touched. Missing schemas, tables and views are created.
+    Days outside `days` are not touched. Missing schemas, tables and views are created. `committed` is
+    called if and only if the days have landed: no signal comes in between.
 
     Raises
     ------
-    LandingError : a table in the file does not fit its contract; nothing was changed.
+    LandingError : a table in the file does not fit its contract; no day was changed.
     """
-    with _transaction(connection):
+    with _transaction(connection, committed):
         ensure_tables(connection, scenario, contracts, views)
         for contract in contracts:
             name = table_name(scenario, contract)
@@ -138,14 +159,19 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) ->
 
 
 @contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def _transaction(
+    connection: duckdb.DuckDBPyConnection, committed: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     connection.execute("BEGIN TRANSACTION")
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # a full disk has ended the transaction already
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+    with held_back():
+        connection.execute("COMMIT")
+        committed()
 
 
 def ensure_tables(
@@ -178,7 +204,7 @@ def check_fits(
     Raises
     ------
     LandingError : one does not, or the file is called as a schema in it; the message names every difference
-        and what to do. Nothing is changed.
+        and what to do. Nothing is changed here.
     """
     _refuse_ambiguity(connection, {schema_of(scenario, contract) for contract in contracts})
     existing = _existing_columns(connection)
@@ -201,7 +227,7 @@ def _refuse_ambiguity(connection: duckdb.DuckDBPyConnection, schemas: set[str]) 
     if name.lower() in schemas:
         raise LandingError(
             f"{path} is called as the schema {name} that would land in it, and DuckDB could not tell one from"
-            f" the other. Nothing was landed. Name another file, such as --database {name}_history.duckdb."
+            f" the other. Name another file, such as --database {name}_history.duckdb."
         )
 
 
@@ -301,6 +327,6 @@ def _refusal(
     return (
         f"{file}: {len(misfits)} table(s) were made by another version of the contract:\n  "
         + "\n  ".join(misfits)
-        + "\nNothing was changed. Either land in another file (--database FILE), or, if these rows may go,"
+        + "\nEither land in another file (--database FILE), or, if these rows may go,"
         f" remove them with\n  {drops}\nand run again: every day can be simulated anew."
     )

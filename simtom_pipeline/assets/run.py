@@ -14,7 +14,7 @@ from ..generators.fault_contracts import FAULT_LEDGER
 from ..scenarios.models import Scenario
 from ..simulation import registry, scenario_files
 from .factory import Progress, resources, scenario_definitions
-from .instance import command_run, prepare_instance
+from .instance import command_instance, command_run, prepare_instance
 from .partitions import range_tags
 
 
@@ -54,9 +54,9 @@ def run_history(
     LandingError : the file is locked, is no database, or holds tables of another contract.
     """
     generator = registry().generator(scenario.generator)
-    prepare_instance(home)
+    folder = prepare_instance(home)
     # The file is looked at only while it is this run's turn: another run may be writing into it.
-    with dg.DagsterInstance.get() as instance, command_run(instance) as tags:
+    with command_instance(folder) as instance, command_run(instance) as tags:
         with landing.connect(file) as connection:
             landing.check_fits(connection, scenario.name, generator.landed_contracts(scenario))
         result = _execute(instance, tags, scenario, days, file, progress)
