@@ -1,14 +1,16 @@
 """The command `simtom`: what a person types, what they see, and the exit code.
 
-0: fine. 1: a check failed. 2: the input was wrong. A user's mistake is one message and no traceback.
+0: fine. 1: a check failed. 2: the input was wrong, or a file or a disk cannot be used. A user's mistake is
+one message and no traceback. So is a signal (130 after SIGINT, 143 after SIGTERM), which `__main__` answers.
 Dagster is imported only by the commands that need it.
 """
 
 import os
-import shutil
+import runpy
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -26,7 +28,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from . import disk, interrupts
 from .home import default_database, simtom_home
+from .landed_days import LandedDays
 from .scenarios.base import valid_name
 from .scenarios.models import ALL_DRIFTS, ALL_FAULTS, TWIN_MARK, Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
@@ -63,8 +67,15 @@ Fresh = Annotated[
 
 
 def main() -> NoReturn:
-    """Entry point of the command."""
-    app()
+    """The command, once its modules are imported."""
+    try:
+        app()
+    except Exception as error:
+        if not disk.is_full(error):
+            raise
+        notes = getattr(error, "__notes__", [])
+        _say(" ".join([disk.describe_full(error, simtom_home()), "Make room there and run again.", *notes]))
+        sys.exit(WRONG_INPUT)
     sys.exit(FINE)
 
 
@@ -80,19 +91,29 @@ def user_mistakes() -> Iterator[None]:
 
 
 @contextmanager
-def unusable_files() -> Iterator[None]:
-    """A folder or file that cannot be used becomes its message and exit code 2."""
+def usable(place: Path, advice: str) -> Iterator[None]:
+    """A folder or file that cannot be used becomes its message and exit code 2; a full disk is for `main`."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        fail(f"{error.filename or simtom_home()}: {reason}. Set SIMTOM_HOME to a folder of yours.")
+        if disk.is_full(error):
+            raise
+        fail(f"{error.filename or place}: {error.strerror or error}. {advice}")
+
+
+def usable_home() -> AbstractContextManager[None]:
+    """`usable`, for $SIMTOM_HOME."""
+    return usable(simtom_home(), "Set SIMTOM_HOME to a folder of yours.")
 
 
 def fail(message: str, code: int = WRONG_INPUT) -> NoReturn:
     """Print a message for the user and end."""
-    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    _say(message)
     raise typer.Exit(code)
+
+
+def _say(message: str) -> None:
+    err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -139,15 +160,14 @@ def init() -> None:
         templates / "template.yaml": home / "scenarios" / "my_scenario.yaml",
         templates / "scenario.schema.json": home / "scenario.schema.json",
     }
-    with unusable_files():
+    with usable_home():
         (home / "generators").mkdir(parents=True, exist_ok=True)
         (home / "scenarios").mkdir(exist_ok=True)
-    for source, target in wanted.items():
-        if target.exists():
-            out.print(f"kept     {target}", markup=False, highlight=False, soft_wrap=True)
-        else:
-            shutil.copyfile(source, target)
-            out.print(f"created  {target}", markup=False, highlight=False, soft_wrap=True)
+        for source, target in wanted.items():
+            done = "kept   " if target.exists() else "created"
+            if not target.exists():
+                disk.write_whole(target, source.read_bytes())
+            out.print(f"{done}  {target}", markup=False, highlight=False, soft_wrap=True)
     out.print(
         "Edit my_scenario.yaml, then: simtom check my_scenario, simtom run my_scenario", highlight=False
     )
@@ -167,10 +187,8 @@ def preview(
     from .pictures import write_preview
 
     target = (folder or simtom_home() / "previews").expanduser().resolve()
-    try:
+    with usable(target, "Name another folder with --folder."):
         written = write_preview(loaded, target)
-    except OSError as error:
-        fail(f"{error.filename or target}: {error.strerror or error}. Name another folder with --folder.")
     for path in written:
         out.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
@@ -231,15 +249,23 @@ def forget(
 
     file = _database_file(database)
     try:
-        with unusable_files():
+        with usable_home():
             days, rows = removal.landed_rows(file, scenario)
             what = f"{days} days of {scenario}, {rows:,} rows in all tables, in {file}"
-            if not yes and not typer.confirm(f"Remove {what}?"):
+            if not yes and not _agreed(f"Remove {what}?"):
                 fail("Nothing was removed.", INTERRUPTED)
             removal.forget(file, scenario, simtom_home())
     except LandingError as error:
         fail(str(error))
     out.print(f"Removed {what}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _agreed(question: str) -> bool:
+    """Whether a person says yes; nobody there is no."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        return False
 
 
 @app.command()
@@ -306,16 +332,23 @@ def _database_file(database: Path | None) -> Path:
 
 def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunReport":
     """Run the days through Dagster and say what came of it."""
+    from .assets.instance import prepare_instance
     from .assets.run import run_history
     from .landing import LandingError
 
+    so_far = LandedDays(days)
+    interrupts.say_at_the_end(lambda: f"Interrupted. {so_far} Run again to {so_far.left_to_do}.")
     try:
-        with unusable_files(), _progress_bar(loaded.name, len(days)) as landed:
-            report = run_history(loaded, days, file, simtom_home(), landed, fresh)
+        with _progress_bar(loaded.name, so_far) as progress:
+            with usable_home():
+                prepare_instance(simtom_home())
+            report = run_history(loaded, days, file, simtom_home(), progress, fresh)
     except LandingError as error:
-        fail(str(error))
-    except KeyboardInterrupt:
-        fail("Interrupted. Days that have landed stay, whole; run again to land the others.", INTERRUPTED)
+        fail(f"{error}\n{so_far}")
+    except Exception as error:
+        if str(so_far) not in getattr(error, "__notes__", []):
+            error.add_note(str(so_far))
+        raise
     _summarise(loaded, report, file)
     return report
 
@@ -325,16 +358,16 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0
     """Open Dagster on http://127.0.0.1:PORT with every scenario."""
     from .assets.instance import prepare_instance
 
-    with unusable_files():
+    with usable_home():
         folder = prepare_instance(simtom_home())
     message = f"Dagster on http://127.0.0.1:{port}, history in {folder}. Ctrl-C ends it."
     out.print(message, markup=False, highlight=False, soft_wrap=True)
     out.file.flush()
     os.environ["SIMTOM_HOME"] = str(simtom_home())
     # `dagster dev` recommends another command that wants a project of its own.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command`")
-    arguments = ["-m", "simtom_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *arguments])  # noqa: S606
+    warnings.filterwarnings("ignore", "Function `dev_command`")
+    sys.argv = ["dagster", "dev", "-m", "simtom_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    runpy.run_module("dagster", run_name="__main__")
 
 
 def _overrides(settings: list[str]) -> dict[str, Any]:
@@ -374,31 +407,29 @@ def _day(option: str, text: str | None, default: date) -> date:
 
 
 @contextmanager
-def _progress_bar(name: str, days: int) -> Iterator["_Bar"]:
+def _progress_bar(name: str, so_far: LandedDays) -> Iterator["_Bar"]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=err) as progress:
-        yield _Bar(progress, name, days)
+        yield _Bar(progress, name, so_far)
 
 
 class _Bar:
     """Progress in three stages: Dagster takes note of the run, days land, Dagster keeps the record."""
 
-    def __init__(self, progress: Progress, name: str, days: int) -> None:
-        self._progress, self._name, self._days = progress, name, days
+    def __init__(self, progress: Progress, name: str, so_far: LandedDays) -> None:
+        self._progress, self._name, self._so_far = progress, name, so_far
         self._stage = progress.add_task(f"{name}: planning the run in Dagster", total=None)
         self._landing: TaskID | None = None
-        self._done = 0
 
     def landed(self, days: int) -> None:
         """Advance by `days`."""
+        self._so_far.count += days
+        asked = len(self._so_far.days)
         if self._landing is None:
             self._progress.remove_task(self._stage)
-            self._landing = self._progress.add_task(
-                f"{self._name}: days simulated and landed", total=self._days
-            )
+            self._landing = self._progress.add_task(f"{self._name}: days simulated and landed", total=asked)
         self._progress.update(self._landing, advance=days)
-        self._done += days
-        if self._done == self._days:
+        if self._so_far.count == asked:
             self._stage = self._progress.add_task(
                 f"{self._name}: recording them in Dagster, checking", total=None
             )

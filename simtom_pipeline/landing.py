@@ -6,14 +6,16 @@ one transaction. A table that no longer fits its contract is refused, never alte
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from . import disk
 from .contracts import Column, TableContract, ViewContract
+from .interrupts import held_back
 
 Connection = duckdb.DuckDBPyConnection
 Record = Callable[[Connection, Sequence[TableContract], Collection[date], Mapping[str, pa.Table]], None]
@@ -21,7 +23,10 @@ Record = Callable[[Connection, Sequence[TableContract], Collection[date], Mappin
 
 
 class LandingError(RuntimeError):
-    """The data could not be landed; nothing was changed. The message says what to do."""
+    """A batch of days could not be landed, or the file not be used. The message says what to do.
+
+    Batches that landed before stay: only who lands them knows whether there were any.
+    """
 
 
 @contextmanager
@@ -30,25 +35,40 @@ def connect(path: Path | str, read_only: bool = False) -> Iterator[duckdb.DuckDB
 
     Raises
     ------
-    LandingError : the file is locked by another process, or is not a DuckDB database.
+    LandingError : the file is locked by another process, is not a DuckDB database, or its disk is full.
     """
-    with explained(path):
-        if not read_only:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(path), read_only=read_only)
-    try:
-        yield connection
-    finally:
-        connection.close()
+    with room_for(path):
+        with explained(path):
+            if not read_only:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            connection = duckdb.connect(str(path), read_only=read_only)
+        try:
+            yield connection
+        finally:
+            connection.close()
 
 
 @contextmanager
 def explained(path: Path | str) -> Iterator[None]:
-    """Turns DuckDB's errors about the file itself into messages that say what to do."""
+    """Turns DuckDB's errors about opening the file into messages that say what to do."""
     try:
         yield
     except (duckdb.IOException, duckdb.ConnectionException, OSError) as error:
+        if disk.is_full(error):
+            raise
         raise LandingError(_locked_or_broken(path, str(error))) from error
+
+
+@contextmanager
+def room_for(path: Path | str) -> Iterator[None]:
+    """Turns errors that come of a full disk, from whatever statement, into a message that names the disk."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if not disk.is_full(error):
+            raise
+        advice = "Make room there, or name a file on another disk with --database."
+        raise LandingError(f"{disk.describe_full(error, Path(path))} {advice}") from error
 
 
 def _locked_or_broken(path: Path | str, message: str) -> str:
@@ -59,7 +79,6 @@ def _locked_or_broken(path: Path | str, message: str) -> str:
     return (
         f"{path} is in use by {who}. DuckDB lets one process write at a time: close that connection"
         " (a notebook, a database browser, another run), or wait for it to end, and run again."
-        " Nothing was changed."
     )
 
 
@@ -92,17 +111,19 @@ def replace_days(
     days: Collection[date],
     tables: Mapping[str, pa.Table],
     record: Record | None = None,
+    committed: Callable[[], None] = lambda: None,
 ) -> None:
     """Replace `days` in the given tables, in one transaction; constant tables are replaced whole.
 
     Days outside `days` are not touched. Missing schemas, tables and views are created, those of `contracts`
-    that no rows are given for among them. `record` is called in the same transaction.
+    that no rows are given for among them. `record` is called in the same transaction; `committed` if and
+    only if the days have landed: no signal comes in between.
 
     Raises
     ------
-    LandingError : a table in the file does not fit its contract; nothing was changed.
+    LandingError : a table in the file does not fit its contract; no day was changed.
     """
-    with transaction(connection):
+    with transaction(connection, committed):
         ensure_tables(connection, scenario, contracts, views)
         if record:
             record(connection, contracts, days, tables)
@@ -144,15 +165,18 @@ def insert(connection: Connection, name: str, rows: pa.Table) -> None:
 
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """All or nothing of what is done to the database within."""
+def transaction(connection: Connection, committed: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """All or nothing of what is done to the database within; `committed` is called once it is done."""
     connection.execute("BEGIN TRANSACTION")
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # a full disk has ended the transaction already
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+    with held_back():
+        connection.execute("COMMIT")
+        committed()
 
 
 def ensure_tables(
@@ -185,7 +209,7 @@ def check_fits(
     Raises
     ------
     LandingError : one does not, or the file is called as a schema in it; the message names every difference
-        and what to do. Nothing is changed.
+        and what to do. Nothing is changed here.
     """
     _refuse_ambiguity(connection, {schema_of(scenario, contract) for contract in contracts})
     existing = _existing_columns(connection)
@@ -208,7 +232,7 @@ def _refuse_ambiguity(connection: duckdb.DuckDBPyConnection, schemas: set[str]) 
     if name.lower() in schemas:
         raise LandingError(
             f"{path} is called as the schema {name} that would land in it, and DuckDB could not tell one from"
-            f" the other. Nothing was landed. Name another file, such as --database {name}_history.duckdb."
+            f" the other. Name another file, such as --database {name}_history.duckdb."
         )
 
 
@@ -310,7 +334,7 @@ def _refusal(
     return (
         f"{path_of(connection)}: {len(misfits)} table(s) were made by another version of the contract:\n  "
         + "\n  ".join(misfits)
-        + "\nNothing was changed. Either land in another file (--database FILE), or, if these rows may go,"
-        f" remove them with simtom forget {scenario}, or in SQL with\n  {drops}\nand run again: every day can"
-        " be simulated again."
+        + "\nEither land in another file (--database FILE), or, if these rows may go, remove them with"
+        f" simtom forget {scenario}, or in SQL with\n  {drops}\nand run again: every day can be simulated"
+        " again."
     )

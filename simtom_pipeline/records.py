@@ -225,7 +225,7 @@ class Recorder:
         return (
             f"{file} holds {_span(days)} of {self.scenario} from another world than this one:\n"
             + differences(found, self.world)
-            + "\nNothing was landed: days of two worlds never lie side by side. Either land in another file"
+            + "\nDays of two worlds never lie side by side. Either land in another file"
             " (--database FILE), or let this world take the place of the other, day by day, with --fresh (in"
             f" Dagster: the run tag {FRESH_TAG} = true), or remove the other first, with"
             f" simtom forget {self.scenario}."

@@ -60,7 +60,7 @@ def _verify(
             raise LandingError(
                 f"{landing.path_of(connection)} holds days of {scenario.name} from a version that kept no"
                 f" record of their scenario, and {contract.name} of {day} is not what this one draws today."
-                " Nothing was landed. Either land in another file (--database FILE), or land those days again"
+                " Either land in another file (--database FILE), or land those days again"
                 " too, with --fresh, for any days in any number of runs; or remove them first, with"
                 f" simtom forget {scenario.name}."
             )

@@ -1,7 +1,7 @@
 """Days on their way to the database: simulated one by one, landed about thirty at a time."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -44,7 +44,7 @@ class Batch:
         return len(self.days) >= DAYS_PER_TRANSACTION or self.rows >= ROWS_PER_TRANSACTION
 
 
-def batches(days: Sequence[date], simulate: Callable[[date], Mapping[str, pa.Table]]) -> Iterator[Batch]:
+def batches(days: Iterable[date], simulate: Callable[[date], Mapping[str, pa.Table]]) -> Iterator[Batch]:
     """The days, simulated, batch by batch."""
     batch = Batch()
     for day in days:

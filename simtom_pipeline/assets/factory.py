@@ -1,8 +1,7 @@
 """One asset graph per scenario: its daily tables in one step, its constants, its views, its checks."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +22,7 @@ from .checks import build_checks
 from .derived import land_derived
 from .history import RowsPerDay, land_history
 from .metadata import parents_first, pictures, spec
-from .partitions import asset_key, daily_partitions
+from .partitions import asset_key, daily_partitions, days_asked_for
 from .schedule import history_job, missing_days_schedule
 
 WRITER_POOL = "duckdb_writer"
@@ -47,12 +46,12 @@ class LogProgress:
 @contextmanager
 def opened(database: DuckDBResource) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of the resource, closed also when the body fails."""
-    Path(database.database).parent.mkdir(parents=True, exist_ok=True)
-    with landing.explained(database.database), database.get_connection() as connection:
-        try:
-            yield connection
-        finally:
-            connection.close()
+    with landing.room_for(database.database), ExitStack() as stack:
+        with landing.explained(database.database):
+            Path(database.database).parent.mkdir(parents=True, exist_ok=True)
+            connection = stack.enter_context(database.get_connection())
+        stack.callback(connection.close)
+        yield connection
 
 
 def resources(database: str, progress: Progress) -> dict[str, object]:
@@ -105,7 +104,7 @@ def _history(
     def history(
         context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        days = [date.fromisoformat(key) for key in context.partition_keys]
+        days = days_asked_for(context)
         rows = land_history(scenario, generator, days, _connect(database), progress.landed, _fresh(context))
         _attach_rows_per_day(context, scenario, generator, rows)
         for contract in daily:

@@ -1,13 +1,16 @@
 """The Dagster instance that keeps run history: `$SIMTOM_HOME/dagster`, set up once."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock, Timeout
+
+from ..disk import write_whole
+from ..interrupts import held_back
 
 COMMAND_TAG = "simtom/command"
 UNFINISHED = [
@@ -17,6 +20,14 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+# What the command prints is for who called it: Dagster would lead it through files and processes of its own,
+# which a signal or a full disk ends before the last words are said.
+UNCAPTURED = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
 SHIPPED_CONFIGURATION = Path(__file__).with_name("dagster.yaml")
 
 
@@ -32,7 +43,7 @@ def prepare_instance(home: Path) -> Path:
     os.environ["DAGSTER_HOME"] = str(folder)
     with FileLock(folder / ".initialising"):
         if not (folder / "dagster.yaml").exists():
-            shutil.copyfile(SHIPPED_CONFIGURATION, folder / "dagster.yaml")
+            write_whole(folder / "dagster.yaml", SHIPPED_CONFIGURATION.read_bytes())
         if not (folder / ".initialised").exists():
             with dg.DagsterInstance.get() as instance:
                 instance.get_runs(limit=1)
@@ -40,15 +51,26 @@ def prepare_instance(home: Path) -> Path:
     return folder
 
 
+def command_instance(folder: Path) -> dg.DagsterInstance:
+    """The instance of a prepared folder, as a run in the command's own process uses it."""
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=UNCAPTURED))
+
+
 @contextmanager
 def command_run(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
     """Tags for a run of the command `simtom run`; such runs of one home take turns.
 
-    The lock ends with the process, however it ends: a tagged run that nobody holds it for is dead.
+    The lock ends with the process, however it ends: a tagged run that nobody holds it for is dead. A run
+    that ends early is marked as failed, if Dagster has not come to it.
     """
     with _command_lock(instance):
         _end_command_runs(instance)
-        yield {COMMAND_TAG: "run"}
+        try:
+            yield {COMMAND_TAG: "run"}
+        except BaseException:
+            with held_back():
+                _end_command_runs(instance)
+            raise
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -72,4 +94,4 @@ def _end_command_runs(instance: dg.DagsterInstance) -> None:
 def _keep_out_of_git(home: Path) -> None:
     ignore = home / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("/simtom.duckdb*\n/dagster/\n")
+        write_whole(ignore, b"/simtom.duckdb*\n/dagster/\n")

@@ -1,6 +1,6 @@
 """A scenario's calendar as Dagster partitions, and what the asset keys are called."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -29,3 +29,21 @@ def asset_key(scenario: Scenario, contract: TableContract | ViewContract) -> dg.
 def range_tags(first: str, last: str) -> dict[str, str]:
     """Run tags that make one run materialize the partitions from `first` to `last`, inclusive."""
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+def days_asked_for(context: dg.AssetExecutionContext) -> list[date]:
+    """The days of a run's partitions, one at least: a run that lands no day is no success.
+
+    Raises
+    ------
+    dg.Failure : the range holds no day, as one does whose end lies before its start.
+    """
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    if not days:
+        first, last = (context.run.tags.get(tag, "nothing") for tag in range_tags("", ""))
+        raise dg.Failure(
+            f"No day has landed: the range from {first} to {last} holds none. Name a last day that is not"
+            " before the first.",
+            allow_retries=False,
+        )
+    return days

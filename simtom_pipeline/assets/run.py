@@ -15,7 +15,7 @@ from ..records import FRESH_TAG, Recorder
 from ..scenarios.models import Scenario
 from ..simulation import registry, scenario_files, world
 from .factory import Progress, resources, scenario_definitions
-from .instance import command_run, prepare_instance
+from .instance import command_instance, command_run, prepare_instance
 from .partitions import range_tags
 
 
@@ -56,9 +56,9 @@ def run_history(
         another world.
     """
     generator = registry().generator(scenario.generator)
-    prepare_instance(home)
+    folder = prepare_instance(home)
     # The file is looked at only while it is this run's turn: another run may be writing into it.
-    with dg.DagsterInstance.get() as instance, command_run(instance) as tags:
+    with command_instance(folder) as instance, command_run(instance) as tags:
         with landing.connect(file) as connection:
             Recorder(scenario.name, world(scenario), scenario.clock, fresh, days).check(connection)
             landing.check_fits(connection, scenario.name, generator.landed_contracts(scenario))

@@ -70,7 +70,7 @@ def test_another_world_is_refused_before_the_first_row_and_what_differs_is_named
         assert refused.exit_code == 2
         assert difference in said(refused)
         assert "11 days (2024-01-10 to 2024-01-20)" in said(refused)
-        assert "Nothing was landed" in said(refused)
+        assert "No day has landed" in said(refused)
         assert "--fresh" in said(refused)
     assert rows(visits) == before
 
@@ -138,7 +138,7 @@ def test_days_without_a_record_that_are_not_what_is_drawn_are_refused_and_can_be
     refused = simtom("run", "visits", *LATER)
     assert refused.exit_code == 2
     assert "page_views of 2024-01-12 is not what this one draws today" in said(refused)
-    assert "Nothing was landed" in said(refused)
+    assert "No day has landed" in said(refused)
     assert simtom("run", "visits", "--to", "2024-01-12").exit_code == 0
     assert ask(visits, "SELECT count(DISTINCT day) FROM visits_truth.landed_days") == [(11,)]
 

@@ -1,0 +1,27 @@
+"""The command `simtom`, also `python -m simtom_pipeline`. A signal ends it in good order, at any moment.
+
+What the command does stands in `cli`, which is imported only once signals are heeded.
+"""
+
+from typing import NoReturn
+
+from . import interrupts
+
+
+def main() -> NoReturn:
+    """Entry point of the command."""
+    interrupts.heed()
+    try:
+        from . import cli
+
+        cli.main()
+    except BaseException:
+        # Whatever the signal was taken for on its way up.
+        interrupts.ignore()
+        if (number := interrupts.received()) is not None:
+            interrupts.end(number)
+        raise
+
+
+if __name__ == "__main__":
+    main()
