@@ -7,6 +7,7 @@ contract; nothing in this module knows a particular table, a database or an orch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from math import ceil, floor
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -130,6 +131,8 @@ class Column:
     is_measurement : whether its values are measured, so that noise may be on them.
     known_from : name of the moment column of its row from which the value is known, where that is later than
         the row itself; of such a moment its own name.
+    decimals : how many a number that is not exact is rounded to.
+    low, high : bounds of what it can hold, both included, in its unit.
     """
 
     name: str
@@ -139,11 +142,54 @@ class Column:
     nullable: bool = field(default=False, kw_only=True)
     is_measurement: bool = field(default=False, kw_only=True)
     known_from: str = field(default="", kw_only=True)
+    decimals: int | None = field(default=None, kw_only=True)
+    low: float | None = field(default=None, kw_only=True)
+    high: float | None = field(default=None, kw_only=True)
+
+    @property
+    def description(self) -> str:
+        """What it means, and to how many decimals."""
+        return self.meaning if self.decimals is None else f"{self.meaning}, {self.decimals} decimals"
+
+    @property
+    def scale(self) -> str:
+        """Its unit and its range, as far as it has them."""
+        low, high = ("" if bound is None else f"{bound:g}" for bound in (self.low, self.high))
+        bounds = f"{low} to {high}" if low and high else f"from {low} on" if low else f"up to {high}"
+        return ", ".join(filter(None, [self.unit, bounds if low or high else ""]))
 
     @property
     def comment(self) -> str:
-        """Meaning and unit in one line."""
-        return f"{self.meaning} [{self.unit}]" if self.unit else self.meaning
+        """Description and scale in one line."""
+        return f"{self.description} [{self.scale}]" if self.scale else self.description
+
+    @property
+    def step(self) -> float:
+        """Distance between neighbouring values in the column's unit; 0 if there are no neighbours."""
+        if self.type.is_money:
+            return 0.01
+        return 1.0 if self.type.is_whole else 0.0 if self.decimals is None else 10.0**-self.decimals
+
+    def to_steps(self, numbers: Any) -> Any:
+        """Numbers (as `ColumnType.numbers` has them) in steps; free of what binary fractions add."""
+        return numbers if self.decimals is None else np.round(numbers * 10.0**self.decimals, 6)
+
+    def from_steps(self, steps: np.ndarray) -> np.ndarray:
+        """The other way round, for whole steps, shape (n,)."""
+        whole = np.rint(steps).astype(np.int64)
+        return whole if self.decimals is None else whole / 10.0**self.decimals
+
+    def steps_between(self, low: float, high: float) -> tuple[int, int]:
+        """First and last whole step from `low` to `high`, both in the column's unit."""
+        first, last = (self.to_steps(self.type.in_numbers(bound)) for bound in (low, high))
+        return ceil(first), floor(last)
+
+    def nearest(self, numbers: np.ndarray) -> np.ndarray:
+        """The nearest values that the column can hold, both as `ColumnType.numbers` has them, shape (n,)."""
+        low, high = (None if b is None else self.type.in_numbers(b) for b in (self.low, self.high))
+        if low is not None or high is not None:
+            numbers = np.clip(numbers, low, high)
+        return self.from_steps(self.to_steps(numbers)) if self.step else numbers
 
 
 @dataclass(frozen=True)
@@ -232,6 +278,13 @@ class ViewColumn(Column):
     source: tuple[str, str] = ("", "")
     against_truth: TruthBound = field(default="", kw_only=True)
     is_delivered: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def like(cls, column: Column, name: str, expression: str, source: tuple[str, str]) -> "ViewColumn":
+        """A column that shows another one."""
+        said = ("type", "meaning", "unit", "decimals", "low", "high")
+        kept: dict[str, Any] = {field: getattr(column, field) for field in said}
+        return cls(name=name, **kept, expression=expression, source=source)
 
 
 @dataclass(frozen=True)

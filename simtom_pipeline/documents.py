@@ -69,7 +69,7 @@ def _columns(contract: TableContract | ViewContract) -> str:
         kind = (
             column.type.sql if len(column.type.values) < 12 else f"ENUM of {len(column.type.values)} values"
         )
-        lines.append(f"| `{column.name}` | `{kind}` | {column.unit} | {column.meaning} |")
+        lines.append(f"| `{column.name}` | `{kind}` | {column.scale} | {column.description} |")
     return "\n".join(lines) + "\n"
 
 

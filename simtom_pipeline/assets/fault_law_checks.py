@@ -36,7 +36,7 @@ from ..scenarios.faults import (
 )
 from ..validation.decisions import Finding
 from ..validation.faults import law_p, rate_p, spread_over_unit
-from .spoilt import Spoilt, Statement, judged, key_in_ledger, key_of, unit_of
+from .spoilt import Spoilt, Statement, judged, key_in_ledger, key_of
 
 
 def faults_as_declared(spoilt: Spoilt) -> Finding:
@@ -254,10 +254,9 @@ def _law(fault: Fault, contract: TableContract, column: Column) -> str:
         case OutOfRange(low=low, high=high):
             return f"{number[0]} BETWEEN {low!r} AND {high!r}"
         case UnitChange(factor=factor):
-            rounding = 0.005 if column.type.is_money else 0.5 if column.type.is_whole else 0.0
             return (
                 f"abs({number[0]} - {number[1]} * {factor!r})"
-                f" <= {rounding} + 1e-9 * abs({number[1]} * {factor!r})"
+                f" <= {column.step / 2} + 1e-9 * abs({number[1]} * {factor!r})"
             )
         case NewCategory(category=category):
             return f"{right} AND spoilt_value = {_text(category)}"
@@ -290,7 +289,7 @@ def _text(value: str) -> str:
 def _of_distribution(
     spoilt: Spoilt, fault: Late | OutOfRange, contract: TableContract, column: Column, joined: str
 ) -> Statement:
-    value, unit = "CAST(spoilt_value AS DOUBLE)", unit_of(column.type)
+    value, unit = "CAST(spoilt_value AS DOUBLE)", column.step
     if isinstance(fault, Late):
         moment = quoted(contract.dated_by or "")
         value = f"(epoch_us(CAST(spoilt_value AS TIMESTAMP)) - epoch_us({moment})) / 3.6e9"

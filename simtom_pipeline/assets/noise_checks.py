@@ -1,22 +1,18 @@
 """Whether measured values differ from the true ones by the declared law."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from ..generators.fault_contracts import (
-    NOISE_LEDGER,
-)
+from ..contracts import Column, TableContract
+from ..generators.fault_contracts import NOISE_LEDGER
 from ..landing import quoted, table_name
-from ..scenarios.faults import (
-    GaussianNoise,
-    Noise,
-    Outliers,
-)
+from ..scenarios.faults import GaussianNoise, Noise, Outliers
 from ..validation.decisions import Finding
-from ..validation.faults import law_p, rate_p
-from .spoilt import Spoilt, Statement, judged, key_in_ledger, key_of, unit_of
+from ..validation.faults import law_p, rate_p, spread_between
+from .spoilt import Spoilt, Statement, judged, key_in_ledger, key_of
 
 
 def noise_as_declared(spoilt: Spoilt) -> Finding:
@@ -39,53 +35,95 @@ def noise_as_declared(spoilt: Spoilt) -> Finding:
     return judged(statements, spoilt.alpha, "noise")
 
 
-FEWEST_UNITS = 10.0
-"""Noise is judged where its standard deviation is so many of the units that values are rounded to."""
+FEWEST_STEPS = 10.0
+"""Noise is judged where its standard deviation is so many of the steps that values are rounded to."""
 
 
 def _of_noise(spoilt: Spoilt, noise: Noise, name: str) -> Iterator[Statement]:
     contract = next(c for c in spoilt.generator.clean_contracts() if c.name == noise.table)
-    kind = contract.column(name).type
-    unit = unit_of(kind)
+    column = contract.column(name)
+    landed, true, measured = _values(spoilt, contract, name)
+    wrong = int((np.abs(measured - landed) > 1e-9 * np.abs(landed)).sum())
+    impossible = int((~_can_be(column, measured)).sum())
+    for about, violations in (
+        ("what was measured is what stands before any fault", wrong),
+        ("what was measured has the column's decimals, and lies in its range", impossible),
+    ):
+        yield Statement(
+            noise.noise_type, noise.table, name, about, len(landed), 0, violations, violations=violations
+        )
+    if isinstance(noise, Outliers):
+        yield from _of_outliers(noise, column, true, measured)
+        return
+    told = np.abs(true) * noise.noise_level >= max(FEWEST_STEPS * column.step, np.finfo(float).tiny)
+    true, measured, level = true[told], measured[told], noise.noise_level
+    law = stats.norm(0, level) if isinstance(noise, GaussianNoise) else stats.uniform(-level, 2 * level)
+    yield Statement(
+        noise.noise_type, noise.table, name, "distribution of the relative error: spread", len(true),
+        float(law.std()), float((measured / true - 1).std()) if len(true) else 0.0,
+        p_value=law_p(spread_between(*_chances(column, law, true, measured)), lambda chance: chance),
+    )  # fmt: skip
+
+
+def _values(spoilt: Spoilt, contract: TableContract, name: str) -> tuple[np.ndarray, ...]:
+    """What stands before any fault, the true value and the measured one, by key, shapes (n,)."""
     keys = key_in_ledger(contract)
     found = spoilt.connection.execute(
-        f"SELECT CAST({quoted(name)} AS DOUBLE) AS landed, true_value, measured_value, noise_type"
-        f" FROM {spoilt.clean(noise.table)} LEFT JOIN (SELECT {keys}, true_value, measured_value, noise_type"
+        f"SELECT CAST({quoted(name)} AS DOUBLE) AS landed, true_value, measured_value"
+        f" FROM {spoilt.clean(contract.name)} LEFT JOIN (SELECT {keys}, true_value, measured_value"
         f" FROM {table_name(spoilt.scenario.name, NOISE_LEDGER)}"
-        f" WHERE table_name = '{noise.table}' AND column_name = '{name}') USING ({key_of(contract)})"
+        f" WHERE table_name = '{contract.name}' AND column_name = '{name}') USING ({key_of(contract)})"
         f" ORDER BY {key_of(contract)}"
     ).fetchnumpy()
     landed = np.asarray(found["landed"], float)
     in_ledger = ~np.ma.getmaskarray(np.ma.asarray(found["true_value"]))
-    true = np.where(in_ledger, np.ma.filled(found["true_value"], 0.0), landed)
-    measured = np.where(in_ledger, np.ma.filled(found["measured_value"], 0.0), landed)
-    wrong = int((np.abs(measured - landed) > 1e-9 * np.abs(landed)).sum())
-    about = "what was measured is what stands before any fault"
-    yield Statement(noise.noise_type, noise.table, name, about, len(landed), 0, wrong, violations=wrong)
-    if isinstance(noise, Outliers):
-        yield from _of_outliers(noise, name, true, measured, in_ledger, unit)
-        return
-    judged = np.abs(true) * noise.noise_level >= max(FEWEST_UNITS * unit, np.finfo(float).tiny)
-    error, level = measured[judged] / true[judged] - 1, noise.noise_level
-    law = stats.norm(0, level) if isinstance(noise, GaussianNoise) else stats.uniform(-level, 2 * level)
-    yield Statement(
-        noise.noise_type, noise.table, name, "distribution of the relative error: spread", int(judged.sum()),
-        float(law.std()), float(error.std()) if len(error) else 0.0, p_value=law_p(error, law.cdf),
-    )  # fmt: skip
+    true, measured = (
+        np.where(in_ledger, np.ma.filled(found[value], 0.0), landed)
+        for value in ("true_value", "measured_value")
+    )
+    return landed, true, measured
+
+
+def _bounds(column: Column) -> tuple[float, float]:
+    low, high = column.low, column.high
+    return -np.inf if low is None else low, np.inf if high is None else high
+
+
+def _can_be(column: Column, values: np.ndarray) -> np.ndarray:
+    """Which values have the decimals of the column and lie in its range, shape (n,)."""
+    low, high = _bounds(column)
+    steps = values / (column.step or 1.0)
+    whole = np.abs(steps - np.rint(steps)) <= 1e-9 * np.maximum(np.abs(steps), 1) if column.step else True
+    return whole & (values >= low) & (values <= high)
+
+
+def _chances(
+    column: Column, law: Any, true: np.ndarray, measured: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chances that the error is below, and not above, all errors that are measured like that; shapes (n,).
+
+    Rounding hides where in a step the error was, a bound of the range how far beyond it.
+    """
+    (low, high), half = _bounds(column), column.step / 2
+    first = np.where(measured <= low, -np.inf, measured - half)
+    last = np.where(measured >= high, np.inf, measured + half)
+    return law.cdf(first / true - 1), law.cdf(last / true - 1)
 
 
 def _of_outliers(
-    noise: Outliers, name: str, true: np.ndarray, measured: np.ndarray, is_off: np.ndarray, unit: float
+    noise: Outliers, column: Column, true: np.ndarray, measured: np.ndarray
 ) -> Iterator[Statement]:
-    judged = np.abs(true) * (noise.size - 1) >= max(unit, np.finfo(float).tiny)
-    n, hits = int(judged.sum()), int((judged & is_off).sum())
+    """Outliers, as far as the column's range lets them be seen."""
+    expected, is_off = np.clip(true * noise.size, *_bounds(column)), measured != true
+    told = np.abs(expected - true) >= max(column.step, np.finfo(float).tiny)
+    n, hits = int(told.sum()), int((told & is_off).sum())
     yield Statement(
-        noise.noise_type, noise.table, name, "values that are outliers", n, n * noise.share, hits,
+        noise.noise_type, noise.table, column.name, "values that are outliers", n, n * noise.share, hits,
         p_value=rate_p([hits], [n], [noise.share]),
     )  # fmt: skip
-    off = np.abs(measured - true * noise.size)[is_off] > unit / 2 + 1e-9 * np.abs(true * noise.size)[is_off]
-    about = "an outlier is size times the true value"
+    beside = np.abs(measured - expected)[is_off]
+    off = int((beside > column.step / 2 + 1e-9 * np.abs(expected[is_off])).sum())
+    about = "an outlier is size times the true value, or the end of the range"
     yield Statement(
-        noise.noise_type, noise.table, name, about, int(is_off.sum()), 0, int(off.sum()),
-        violations=int(off.sum()),
-    )  # fmt: skip
+        noise.noise_type, noise.table, column.name, about, int(is_off.sum()), 0, off, violations=off
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from ..contracts import ColumnType, TableContract
+from ..contracts import TableContract
 from ..generators.base import BaseGenerator
 from ..generators.clean_views import CLEAN_MARK
 from ..generators.drift import Course
@@ -103,11 +103,6 @@ def key_of(contract: TableContract) -> str:
 def key_in_ledger(contract: TableContract) -> str:
     """The same columns, as a ledger's `key` has them."""
     return ", ".join(f"key[{n}] AS {quoted(name)}" for n, name in enumerate(contract.primary_key, 1))
-
-
-def unit_of(kind: ColumnType) -> float:
-    """What values are rounded to: a cent, one, or nothing."""
-    return 0.01 if kind.is_money else 1.0 if kind.is_whole else 0.0
 
 
 @dataclass(frozen=True)

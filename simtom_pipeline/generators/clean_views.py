@@ -90,14 +90,7 @@ def clean_view(contract: TableContract) -> ViewContract:
         truth=True,
         from_sql=f"FROM ({clean_rows(portable, '{schema}', '{truth}')})",
         columns=tuple(
-            ViewColumn(
-                column.name,
-                column.type,
-                column.meaning,
-                column.unit,
-                expression=_name(column.name),
-                source=(contract.name, column.name),
-            )
+            ViewColumn.like(column, column.name, _name(column.name), (contract.name, column.name))
             for column in columns
         ),
     )

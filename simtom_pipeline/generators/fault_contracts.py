@@ -6,7 +6,6 @@ A column is as wide as what can land in it: a misspelt ENUM is text, what can be
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import ceil, floor
 
 from ..contracts import (
     BIGINT,
@@ -17,7 +16,6 @@ from ..contracts import (
     WHOLE_ROW,
     WIDE_MONEY,
     Column,
-    ColumnType,
     TableContract,
 )
 from ..scenarios.faults import (
@@ -248,9 +246,10 @@ def _objection(contract: TableContract, fault: Fault, name: str) -> str:
         return f"{name} is neither text nor a whole number nor an amount"
     if isinstance(fault, (OutOfRange, UnitChange)) and not kind.is_number:
         return f"{name} is no number"
-    if isinstance(fault, OutOfRange) and _is_empty(fault, kind):
-        unit = "cents" if kind.is_money else "numbers"
-        return f"{name} is in whole {unit}, and there is none from {fault.low:g} to {fault.high:g}"
+    if isinstance(fault, OutOfRange) and _is_empty(fault, contract.column(name)):
+        steps = "whole cents" if kind.is_money else "whole numbers" if kind.is_whole else "steps of "
+        steps += "" if kind.is_money or kind.is_whole else f"{contract.column(name).step:g}"
+        return f"{name} is in {steps}, and there is none from {fault.low:g} to {fault.high:g}"
     if isinstance(fault, (NewCategory, Truncated)) and not kind.is_text:
         return f"{name} is no text"
     if isinstance(fault, NewCategory) and fault.category in kind.values:
@@ -258,7 +257,7 @@ def _objection(contract: TableContract, fault: Fault, name: str) -> str:
     return ""
 
 
-def _is_empty(fault: OutOfRange, kind: ColumnType) -> bool:
-    """Whether no value of the type is in the range."""
-    whole = kind.is_whole or kind.is_money
-    return whole and ceil(kind.in_numbers(fault.low)) > floor(kind.in_numbers(fault.high))
+def _is_empty(fault: OutOfRange, column: Column) -> bool:
+    """Whether no value of the column is in the range."""
+    first, last = column.steps_between(fault.low, fault.high) if column.step else (0, 0)
+    return first > last

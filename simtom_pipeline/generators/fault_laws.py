@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import ndtr, ndtri
 
-from ..contracts import Column, ColumnType, TableContract
+from ..contracts import Column, TableContract
 from ..scenarios.faults import (
     LONGEST_DELAY_HOURS,
     Delay,
@@ -125,11 +125,9 @@ def spoilt(fault: Fault, column: Values, rows: np.ndarray) -> pa.Array:
             return kind.array(_wrong_digit(_numbers(column)[rows], *uniform))
         case OutOfRange(low=low, high=high):
             between = column.uniform("value")[rows]
-            return kind.array(_between(kind, kind.in_numbers(low), kind.in_numbers(high), between))
+            return kind.array(_between(column.column, low, high, between))
         case UnitChange(factor=factor):
-            numbers = _numbers(column)[rows]
-            changed = numbers * factor
-            return kind.array(changed if numbers.dtype == float else np.rint(changed).astype(np.int64))
+            return kind.array(_times(column.column, _numbers(column)[rows], factor))
         case Late(delay=delay):
             waited = np.ceil(delay_hours(delay, column.uniform("delay")[rows]) * MICROSECONDS_PER_HOUR)
             happened = column.moments(column.contract.dated_by)[rows]
@@ -167,11 +165,16 @@ def _numbers(column: Values) -> np.ndarray:
     return column.column.type.numbers(column.values)
 
 
-def _between(kind: ColumnType, low: float, high: float, uniform: np.ndarray) -> np.ndarray:
-    if kind.is_whole or kind.is_money:
-        first, last = np.ceil(low), np.floor(high)
-        return np.minimum(first + np.floor(uniform * (last - first + 1)), last).astype(np.int64)
-    return np.clip(low + (high - low) * uniform, low, high)
+def _between(column: Column, low: float, high: float, uniform: np.ndarray) -> np.ndarray:
+    """A value of the column from `low` to `high`, each as likely as any other."""
+    if column.step == 0:
+        return np.clip(low + (high - low) * uniform, low, high)
+    first, last = column.steps_between(low, high)
+    return column.from_steps(np.minimum(first + np.floor(uniform * (last - first + 1)), last))
+
+
+def _times(column: Column, numbers: np.ndarray, factor: float) -> np.ndarray:
+    return column.from_steps(np.rint(column.to_steps(numbers)) * factor) if column.step else numbers * factor
 
 
 def _lengths(column: Values) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Noise on measurements: what lands is not quite what the world was drawn with."""
+"""Noise on measurements: what lands is not quite what the world was drawn with, nor beyond what can be."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -28,12 +28,11 @@ def measure(feed: Feed, noises: list[Noise], streams: RandomStreams, day: date) 
     """Put noise on a table's day; yields rows of the noise ledger, all columns but `day`."""
     for noise in noises:
         for name in noise.columns:
-            kind = feed.contract.column(name).type
+            column = feed.contract.column(name)
+            kind = column.type
             uniform = streams.uniform(f"noise.{feed.contract.name}.{name}", day, feed.rows)
             true = kind.numbers(feed.columns[name])
-            measured = true * (1 + relative_error(noise, uniform))
-            if not np.issubdtype(true.dtype, np.floating):
-                measured = np.rint(measured).astype(np.int64)
+            measured = column.nearest(true * (1 + relative_error(noise, uniform)))
             rows = np.flatnonzero(measured != true)
             feed.columns[name] = kind.array(measured)
             yield _entries(feed, name, noise, rows, _in_units(kind, true), _in_units(kind, measured))

@@ -13,7 +13,7 @@ from simtom_pipeline.simulation import registry
 from simtom_pipeline.validation.decisions import Verdict
 from tests.landed import land_and_measure
 from tests.unit.test_checks_fail_on_bad_data import copied, findings
-from tests.unit.test_faults import EVERY_KIND, NOISE
+from tests.unit.test_faults import EVERY_KIND, NOISE, STRONG
 
 DIRTY: Mapping[str, Any] = {
     "volume.base_daily_volume": 150,
@@ -119,6 +119,38 @@ def test_faults_on_the_same_values_are_as_declared_in_either_order(
             f"SELECT count(*) FROM {LEDGER} WHERE column_name = 'amount' AND kind = 'duplicate'"
         ).fetchall()[0][0]
     assert (of_amount > 100) == (step == 1)
+
+
+MEASUREMENTS = (
+    *("amount", "risk_score", "price_comparison_time", "time_on_site_seconds", "credit_utilization"),
+)
+
+
+@pytest.mark.parametrize("said", STRONG, ids=lambda said: said["noise_type"])
+def test_noise_that_is_cut_off_at_the_range_is_as_declared(
+    said: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of it is cut off; and a value beyond the range, or between two decimals, is not."""
+    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
+    noise = [{"table": "transactions", "columns": list(MEASUREMENTS), **said}]
+    short = {"start": "2024-01-01", "end": "2024-01-03"}
+    scenario = load_scenario(
+        "baseline", {**DIRTY, "volume.base_daily_volume": 600, "clock": short, "noise": noise, "faults": []}
+    )
+    with copied(scenario, land_and_measure(scenario, tmp_path / "strong.duckdb"), tmp_path) as landed:
+        assert set(verdicts(landed, "noise_undone").values()) == {Verdict.PASSED}
+        (found,) = findings(landed, "noise_as_declared").values()
+        assert found.verdict is Verdict.PASSED, found.rows
+        about = "what was measured has the column's decimals, and lies in its range"
+        for value in ("1.0001", "0.12345"):
+            landed.connection.execute(
+                f"UPDATE transactions SET risk_score = {value} WHERE transaction_id % 7 = 0;"
+                f"UPDATE {NOISY} SET measured_value = {value}"
+                " WHERE column_name = 'risk_score' AND key[1] % 7 = 0"
+            )
+            (found,) = findings(landed, "noise_as_declared").values()
+            wrong = {row["column"] for row in found.rows if row["statement"] == about and row["violations"]}
+            assert wrong == {"risk_score"}
 
 
 def of_kind(kind: str, change: str) -> str:

@@ -6,6 +6,7 @@ the package, nor the SQL they ask, takes part.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -20,6 +21,7 @@ from pydantic import TypeAdapter
 from scipy import stats
 
 from simtom_pipeline import landing, load_scenario, simulate_day
+from simtom_pipeline.generators.bnpl.tables import TRANSACTIONS
 from simtom_pipeline.generators.fault_contracts import spoilt_tables
 from simtom_pipeline.generators.faults import spoil_day
 from simtom_pipeline.scenarios.faults import Fault
@@ -601,6 +603,43 @@ def test_relative_errors_have_the_stated_law(noise_type: str, law: Any, column: 
     assert len(error) > 1000
     assert stats.kstest(error, law.cdf).pvalue > ALPHA
     assert abs(stats.spearmanr(error, true[enough]).statistic) < 0.1
+
+
+STRONG: tuple[dict[str, Any], ...] = (
+    {"noise_type": "gaussian", "noise_level": 1.0},
+    {"noise_type": "uniform", "noise_level": 1.0},
+    {"noise_type": "outliers", "share": 0.5, "size": 60},
+)
+MEASURED = [column for column in TRANSACTIONS.columns if column.is_measurement]
+
+
+@pytest.mark.parametrize("said", STRONG, ids=lambda said: said["noise_type"])
+def test_a_measured_value_has_the_columns_decimals_and_stays_in_its_range(said: dict[str, Any]) -> None:
+    """However strong the noise; what would be beyond the range is its end, and the ledger has that value."""
+    names = [column.name for column in MEASURED]
+    scenario = spoilt(noise=[{"table": "transactions", "columns": names, **said}])
+    tables = simulate_day(scenario, A_DAY)
+    ledger = days_of(scenario, "noise_ledger")
+    assert set(ledger.column_name) == set(names)
+    for column in MEASURED:
+        told = hits_of(ledger, column.name).measured_value.map(repr).map(Decimal)
+        values = [Decimal(str(value)) for value in tables["transactions"][column.name].to_pylist()]
+        for value in (*values, *told):
+            assert value == round(value, {"amount": 2}.get(column.name, column.decimals or 0))
+            assert value >= Decimal(str(column.low))
+            assert column.high is None or value <= Decimal(str(column.high))
+        end = {"gaussian": column.low, "outliers": column.high}.get(said["noise_type"])
+        assert end is None or values.count(Decimal(str(end))) > 20, column.name
+
+
+def test_a_number_that_a_fault_makes_has_the_columns_decimals() -> None:
+    out = fault("out_of_range", columns=["risk_score"], rate=0.5, low=-7.00005, high=-0.00005)
+    cut = fault("unit_change", columns=["credit_utilization"], rate=0.5, factor=0.01)
+    landed = days_of(spoilt(out, cut), "transactions")
+    for name in ("risk_score", "credit_utilization"):
+        assert all(value == round(value, 4) for value in map(Decimal, map(repr, landed[name].tolist())))
+    assert landed.risk_score.min() == pytest.approx(-7, abs=0.02)
+    assert -0.02 < landed.risk_score[landed.risk_score < 0].max() <= -0.0001
 
 
 def test_outliers_have_the_stated_share_and_size_and_the_other_values_are_right() -> None:

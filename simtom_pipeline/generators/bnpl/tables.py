@@ -1,5 +1,8 @@
 """The tables of the BNPL domain as contracts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ...contracts import (
     BIGINT,
     BOOLEAN,
@@ -16,6 +19,9 @@ from ...contracts import (
     enum,
 )
 from . import config
+
+A_SHARE: Mapping[str, Any] = {"is_measurement": True, "decimals": 4, "low": 0.0, "high": 1.0}
+A_TIME: Mapping[str, Any] = {"unit": "seconds", "is_measurement": True, "low": 1.0}
 
 DAY = Column("day", DATE, "simulated day, the partition that wrote the row")
 
@@ -122,13 +128,11 @@ TRANSACTIONS = TableContract(
         Column("device_id", BIGINT, "device used"),
         Column("payment_method_id", BIGINT, "account used"),
         Column("is_first_purchase", BOOLEAN, "the purchase with which the customer signed up"),
-        Column("amount", MONEY, "price at the moment of sale", "USD", is_measurement=True),
+        Column("amount", MONEY, "price at the moment of sale", "USD", is_measurement=True, low=0.01),
         Column("currency", enum(config.Currency), "currency"),
         Column("status", enum(config.Status), "status"),
         Column("risk_scenario", enum(config.RiskScenario), "kind of purchase"),
-        Column(
-            "risk_score", DOUBLE, "the lender's screening score, 4 decimals", "0 to 1", is_measurement=True
-        ),
+        Column("risk_score", DOUBLE, "the lender's screening score", **A_SHARE),
         Column("risk_level", enum(config.RiskLevel), "low < .3, medium < .6, high < .8, very_high"),
         Column("installment_count", SMALLINT, "number of payments"),
         Column("first_payment_amount", MONEY, "25 % of the amount, paid at checkout", "USD"),
@@ -136,17 +140,9 @@ TRANSACTIONS = TableContract(
         Column("purchase_context", enum(config.PurchaseContext), "mood of the purchase"),
         Column("checkout_speed", enum(config.CheckoutSpeed), "speed of the checkout"),
         Column("cart_abandonment_count", INTEGER, "carts abandoned before this purchase"),
-        Column(
-            "price_comparison_time", INTEGER, "time spent comparing prices", "seconds", is_measurement=True
-        ),
-        Column("time_on_site_seconds", INTEGER, "time spent on the site", "seconds", is_measurement=True),
-        Column(
-            "credit_utilization",
-            DOUBLE,
-            "amount over the account's credit limit, 4 decimals",
-            "0 to 1",
-            is_measurement=True,
-        ),
+        Column("price_comparison_time", INTEGER, "time spent comparing prices", **A_TIME),
+        Column("time_on_site_seconds", INTEGER, "time spent on the site", **A_TIME),
+        Column("credit_utilization", DOUBLE, "amount over the account's credit limit", **A_SHARE),
         Column("economic_stress_factor", DOUBLE, "0 normal to 1 recession"),
         Column("customer_age_bracket", enum(config.AgeBracket), "age at event_time", "years"),
         Column("customer_tenure_days", INTEGER, "whole days from signup to event_time", "days"),

@@ -34,15 +34,7 @@ def _as_is(alias: str, *names: str, prefix: str = "") -> tuple[ViewColumn, ...]:
     table = _ALIASES[alias]
     columns = {column.name: column for column in table.columns}
     return tuple(
-        ViewColumn(
-            prefix + name,
-            columns[name].type,
-            columns[name].meaning,
-            columns[name].unit,
-            expression=f"{alias}.{name}",
-            source=(table.name, name),
-        )
-        for name in names
+        ViewColumn.like(columns[name], prefix + name, f"{alias}.{name}", (table.name, name)) for name in names
     )
 
 
