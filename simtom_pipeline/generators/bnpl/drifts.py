@@ -17,6 +17,7 @@ from .. import distance
 from ..drift import Course
 from . import config
 from .reference import Reference, default_law, reference
+from .refusals import LARGEST_FACTOR, ImpossibleEffectError, bent, factor_step, refuse_nothing, silent
 from .targets import (
     DEFAULT_TARGET,
     HIGHER,
@@ -28,21 +29,12 @@ from .targets import (
 )
 from .world import BETA, CUSTOMER_ATTRIBUTES, FACTORS, Move, Parameter, World
 
-LARGEST_FACTOR = 20.0
 LARGEST_COEFFICIENT = 20.0
 LARGEST_ODDS_RATIO = 50.0
 LARGEST_TILT = 0.95
 """Shares go at most this far towards one value."""
 SMALLEST_REMNANT = 0.05
 """A value of what customers are for good keeps at least this part of its share: they do not vanish."""
-
-
-class ImpossibleEffectError(ValueError):
-    """The effect cannot be had; the message says what can, `key` where it stands in the effect."""
-
-    def __init__(self, key: str, found: object, allowed: str) -> None:
-        self.key, self.found, self.allowed = key, found, allowed
-        super().__init__(f"{key}: {allowed}")
 
 
 @dataclass(frozen=True)
@@ -116,6 +108,7 @@ def resolve(scenario: Scenario) -> tuple[list[Resolved], list[Refusal]]:
         course = Course(drift.schedule, scenario.clock)
         try:
             parts = tuple(_with_charge_off(p, settings) for p in _parts(scenario, drift))
+            refuse_nothing(drift.effect, parts)
         except ImpossibleEffectError as error:
             key: tuple[str | int, ...] = ("drifts", number, *error.key.split("."))
             if number >= len(scenario.drifts):
@@ -127,7 +120,18 @@ def resolve(scenario: Scenario) -> tuple[list[Resolved], list[Refusal]]:
             ends = (course.position(at) for at in (drift.schedule.from_, drift.schedule.to))  # type: ignore[union-attr]
             found = " to ".join(map(str, ends))
             refused.append(Refusal(("drifts", number, "schedule"), found, "a `to` after `from`"))
-    return resolved, refused
+    return resolved, [*refused, *_refused_together(scenario, resolved)]
+
+
+def _refused_together(scenario: Scenario, resolved: Sequence[Resolved]) -> list[Refusal]:
+    """What is wrong with drifts in view of the others."""
+    settings: Any = scenario.settings
+    numbers = {drift.id: number for number, drift in enumerate(scenario.all_drifts)}
+    refused = list(bent(resolved, settings, scenario.clock, numbers))
+    if any(drift.drift.kind == "concept" for drift in resolved):
+        population, law = reference(settings, scenario.seed), default_law(settings, scenario.seed)
+        refused += silent(resolved, population, law, numbers)
+    return refused
 
 
 def _with_charge_off(part: Part, settings: config.BnplSettings) -> Part:
@@ -248,7 +252,8 @@ class _Solver:
             )
         to = before * self.effect.mean_ratio if self.effect.mean_ratio is not None else self._to()
         if not 0 <= to <= 3650:
-            raise ImpossibleEffectError("effect.to", to, "mean days from 0 to 3650")
+            ((name, stated),) = self.effect.sizes.items()
+            raise ImpossibleEffectError(f"effect.{name}", stated, f"mean days from 0 to 3650 (not {to:g})")
         return self._number(to - before)
 
     def _prior(self) -> Part:
@@ -299,8 +304,10 @@ class _Solver:
         return Part(self.target, (1.0,), (exp(size),), Move(self.target.parameter, size))
 
     def _factor_size(self) -> float:
+        numbers = self.population.landing(self.target.parameter)
         if self.effect.mean_ratio is not None:
-            return self._within(self.effect.mean_ratio)
+            size = self._within(self.effect.mean_ratio)
+            return factor_step(numbers, "mean_ratio", abs(size), np.sign(size), abs(size)) if size else 0.0
         direction = self.effect.towards or HIGHER
         if direction not in (LOWER, HIGHER):
             raise ImpossibleEffectError("effect.towards", direction, f"{HIGHER} or {LOWER}")
@@ -311,7 +318,11 @@ class _Solver:
         def reached(size: float) -> float:
             return distance.factor_distances(values, [(exp(sign * size), 1.0)])[name]
 
-        return sign * self._root(f"effect.{name}", wanted, reached, 0.0, log(LARGEST_FACTOR))
+        try:  # as if values were continuous
+            guess = self._root(f"effect.{name}", wanted, reached, 0.0, log(LARGEST_FACTOR))
+        except ImpossibleEffectError:
+            return factor_step(numbers, name, wanted, sign, None)
+        return factor_step(numbers, name, wanted, sign, guess)
 
     def _within(self, ratio: float) -> float:
         if not 1 / LARGEST_FACTOR <= ratio <= LARGEST_FACTOR:
@@ -363,6 +374,8 @@ class _Solver:
             )
         pure = np.array([float(value == self.effect.towards) for value in self._values])
         ((name, wanted),) = self.effect.sizes.items()
+        if pure @ self._stated == 0:
+            self._refuse_new_value(name, wanted)
 
         def tilted(part: float) -> np.ndarray:
             return (1 - part) * self._stated + part * pure
@@ -372,6 +385,16 @@ class _Solver:
             f"effect.{name}", wanted, lambda part: measure(tilted(part), self._stated), 0.0, LARGEST_TILT
         )
         return tilted(part)
+
+    def _refuse_new_value(self, name: str, wanted: float) -> None:
+        """Towards a value that nothing has: customers cannot get it, and no PSI says how many have it."""
+        if self.target.name in CUSTOMER_ATTRIBUTES:
+            there = [value for value, share in zip(self._values, self._stated, strict=True) if share > 0]
+            raise ImpossibleEffectError("effect.towards", self.effect.towards, f"one of {', '.join(there)}")
+        if name == "psi":
+            raise ImpossibleEffectError(
+                "effect.psi", wanted, "ks, hellinger or shares: of a value that is new a PSI has no end"
+            )
 
     def _root(
         self, key: str, wanted: float, reached: Callable[[float], float], low: float, high: float
