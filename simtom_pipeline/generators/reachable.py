@@ -1,4 +1,4 @@
-"""Sizes of drift of numbers that land in whole units: what a factor makes of them, and which sizes it can reach.
+"""Sizes of drift of numbers that land in whole units: which ones a factor can reach, and how.
 
 What lands is rounded and prices come in lumps, so that a size is a step function of the factor, with gaps
 and not monotone. Which sizes can be reached is therefore tried, not assumed.
@@ -7,6 +7,7 @@ and not monotone. Which sizes can be reached is therefore tried, not assumed.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from . import distance
 
 SIZE_TOLERANCE = 0.2
 """A size that differs by more from the stated one, relative to it, is not what was stated."""
-CLOSE = 0.02
-"""A size that differs by less is not improved upon."""
+CLOSE, EXACT = 0.02, 0.01
+"""Off by less, a size is not improved upon; off by less, the larger of several drifts is taken."""
 TRIED = 240
 """Factors that are tried, from far below any step to the largest."""
 FINEST = 1e-6
@@ -97,7 +98,7 @@ class WholeNumbers:
         return float(sum(p * (w @ self.under(f)) / w.sum() for (f, p), w in every))
 
     def distances(self, factors: Factors, weights: Sequence[np.ndarray] = ()) -> dict[str, float]:
-        """PSI and Hellinger over the bins, KS and W1 of the logarithm, of what lands with and without factor."""
+        """PSI and Hellinger over the bins, KS, and W1 of the logarithm, with the factor against without."""
         shares, reference = self.shares(factors, weights), self.shares()
         values, gap = self._gap(factors, weights)
         return {
@@ -108,7 +109,7 @@ class WholeNumbers:
         }
 
     def _gap(self, factors: Factors, weights: Sequence[np.ndarray] = ()) -> tuple[np.ndarray, np.ndarray]:
-        """Ascending values, and how far apart the distribution functions with and without factor are there."""
+        """Ascending values, and the gap there of the distribution functions with and without factor."""
         every = zip(factors, self._weights(factors, weights), strict=True)
         steps = np.concatenate([-self.mass, *(p * w / w.sum() for (_, p), w in every)])
         landed = np.concatenate([self.under(1.0), *(self.under(factor) for factor, _ in factors)])
@@ -146,25 +147,23 @@ class Found:
 
 
 def nearest(size: Callable[[float], float], wanted: float, furthest: float, guess: float | None) -> Found:
-    """The step between 0 and `furthest` with the size nearest to `wanted`: a guess if it is close, or a search.
+    """The step between 0 and `furthest` whose size is nearest to `wanted`: the guess if it is close.
 
-    Where the sizes of two neighbours that are tried lie on both sides, the interval between them is halved.
+    Otherwise many are tried; where `wanted` lies between the sizes of neighbours, the interval is halved.
     """
     if guess is not None and abs(size(guess) - wanted) <= CLOSE * wanted:
         return _best({guess: size(guess)}, wanted)
-    steps = [0.0, *(furthest * np.geomspace(FINEST, 1.0, TRIED))]
-    tried = {float(step): size(step) for step in steps}
-    for low, high in zip(steps[:-1], steps[1:], strict=True):
-        if (tried[float(low)] - wanted) * (tried[float(high)] - wanted) < 0:
-            tried |= _halved(size, wanted, float(low), float(high))
+    steps = [0.0, *map(float, furthest * np.geomspace(FINEST, 1.0, TRIED))]
+    tried = {step: size(step) for step in steps}
+    for low, high in pairwise(steps):
+        if (tried[low] - wanted) * (tried[high] - wanted) < 0:
+            tried |= _halved(size, wanted, low, high)
             if abs(_best(tried, wanted).size - wanted) <= CLOSE * wanted:
                 break
     return _best(tried, wanted)
 
 
-def _halved(
-    size: Callable[[float], float], wanted: float, low: float, high: float
-) -> dict[float, float]:
+def _halved(size: Callable[[float], float], wanted: float, low: float, high: float) -> dict[float, float]:
     """Sizes at the midpoints on the way to where the size crosses `wanted`."""
     rises, tried = size(low) < wanted, dict[float, float]()
     for _ in range(HALVINGS):
@@ -175,7 +174,8 @@ def _halved(
 
 
 def _best(tried: dict[float, float], wanted: float) -> Found:
-    step = min(tried, key=lambda step: (round(abs(tried[step] - wanted) / wanted, 9), step))
+    off = {step: round(abs(size - wanted) / wanted, 9) for step, size in tried.items()}
+    step = min(tried, key=lambda step: (max(off[step], EXACT), -step))
     below = max((size for size in tried.values() if size <= wanted), default=None)
     above = min((size for size in tried.values() if size >= wanted), default=None)
     return Found(step, tried[step], below, above)

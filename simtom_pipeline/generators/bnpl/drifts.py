@@ -17,7 +17,15 @@ from .. import distance
 from ..drift import Course
 from . import config
 from .reference import Reference, default_law, reference
-from .refusals import LARGEST_FACTOR, ImpossibleEffectError, bent, factor_step, refuse_nothing, silent
+from .refusals import (
+    LARGEST_FACTOR,
+    ImpossibleEffectError,
+    factor_step,
+    reach,
+    refuse_nothing,
+    refused_together,
+    step_to_ratio,
+)
 from .targets import (
     DEFAULT_TARGET,
     HIGHER,
@@ -120,18 +128,7 @@ def resolve(scenario: Scenario) -> tuple[list[Resolved], list[Refusal]]:
             ends = (course.position(at) for at in (drift.schedule.from_, drift.schedule.to))  # type: ignore[union-attr]
             found = " to ".join(map(str, ends))
             refused.append(Refusal(("drifts", number, "schedule"), found, "a `to` after `from`"))
-    return resolved, [*refused, *_refused_together(scenario, resolved)]
-
-
-def _refused_together(scenario: Scenario, resolved: Sequence[Resolved]) -> list[Refusal]:
-    """What is wrong with drifts in view of the others."""
-    settings: Any = scenario.settings
-    numbers = {drift.id: number for number, drift in enumerate(scenario.all_drifts)}
-    refused = list(bent(resolved, settings, scenario.clock, numbers))
-    if any(drift.drift.kind == "concept" for drift in resolved):
-        population, law = reference(settings, scenario.seed), default_law(settings, scenario.seed)
-        refused += silent(resolved, population, law, numbers)
-    return refused
+    return resolved, [*refused, *refused_together(scenario, resolved)]
 
 
 def _with_charge_off(part: Part, settings: config.BnplSettings) -> Part:
@@ -306,8 +303,7 @@ class _Solver:
     def _factor_size(self) -> float:
         numbers = self.population.landing(self.target.parameter)
         if self.effect.mean_ratio is not None:
-            size = self._within(self.effect.mean_ratio)
-            return factor_step(numbers, "mean_ratio", abs(size), np.sign(size), abs(size)) if size else 0.0
+            return step_to_ratio(numbers, self.effect.mean_ratio)
         direction = self.effect.towards or HIGHER
         if direction not in (LOWER, HIGHER):
             raise ImpossibleEffectError("effect.towards", direction, f"{HIGHER} or {LOWER}")
@@ -324,13 +320,6 @@ class _Solver:
             return factor_step(numbers, name, wanted, sign, None)
         return factor_step(numbers, name, wanted, sign, guess)
 
-    def _within(self, ratio: float) -> float:
-        if not 1 / LARGEST_FACTOR <= ratio <= LARGEST_FACTOR:
-            raise ImpossibleEffectError(
-                "effect.mean_ratio", ratio, f"from {1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}"
-            )
-        return log(ratio)
-
     # shares -------------------------------------------------------------------------------------------
 
     @property
@@ -342,13 +331,20 @@ class _Solver:
     def _stated(self) -> np.ndarray:
         return self.population.stated(self.target.name)
 
+    @property
+    def _occurs(self) -> np.ndarray:
+        """Whether the reference population has each value: of others it cannot say what follows from them."""
+        codes = self.population.codes[self.target.name]
+        return (self._stated > 0) & (np.bincount(codes, minlength=len(self._stated)) > 0)
+
     def _shares(self, shares: np.ndarray) -> Part:
         for_good = self.target.name in CUSTOMER_ATTRIBUTES
         floor = SMALLEST_REMNANT * self._stated if for_good else np.zeros(len(shares))
-        if np.any((shares < floor - 1e-12) | (self._stated == 0) & (shares > 0) & for_good):
+        ceiling = np.where(self._occurs, 1.0, self._stated)
+        if np.any((shares < floor - 1e-12) | (shares > ceiling + 1e-12)):
             bounds = ", ".join(
-                f"{value} {low:.4g} to {1.0 if stated else 0.0:g}"
-                for value, low, stated in zip(self._values, floor, self._stated, strict=True)
+                f"{value} {low:.4g} to {high:.4g}"
+                for value, low, high in zip(self._values, floor, ceiling, strict=True)
             )
             raise ImpossibleEffectError("effect.shares", self._named(shares), bounds)
         return Part(
@@ -374,8 +370,9 @@ class _Solver:
             )
         pure = np.array([float(value == self.effect.towards) for value in self._values])
         ((name, wanted),) = self.effect.sizes.items()
-        if pure @ self._stated == 0:
-            self._refuse_new_value(name, wanted)
+        if not pure @ self._occurs:
+            there = (value for value, occurs in zip(self._values, self._occurs, strict=True) if occurs)
+            raise ImpossibleEffectError("effect.towards", self.effect.towards, f"one of {', '.join(there)}")
 
         def tilted(part: float) -> np.ndarray:
             return (1 - part) * self._stated + part * pure
@@ -386,24 +383,12 @@ class _Solver:
         )
         return tilted(part)
 
-    def _refuse_new_value(self, name: str, wanted: float) -> None:
-        """Towards a value that nothing has: customers cannot get it, and no PSI says how many have it."""
-        if self.target.name in CUSTOMER_ATTRIBUTES:
-            there = [value for value, share in zip(self._values, self._stated, strict=True) if share > 0]
-            raise ImpossibleEffectError("effect.towards", self.effect.towards, f"one of {', '.join(there)}")
-        if name == "psi":
-            raise ImpossibleEffectError(
-                "effect.psi", wanted, "ks, hellinger or shares: of a value that is new a PSI has no end"
-            )
-
     def _root(
         self, key: str, wanted: float, reached: Callable[[float], float], low: float, high: float
     ) -> float:
         bounds = sorted((reached(low), reached(high)))
         if not bounds[0] <= wanted <= bounds[1]:
-            raise ImpossibleEffectError(
-                key, wanted, f"between {bounds[0]:.4g} and {bounds[1]:.4g}, which is what can be reached"
-            )
+            raise ImpossibleEffectError(key, wanted, reach(*bounds))
         return float(brentq(lambda size: reached(size) - wanted, low, high, xtol=1e-9))
 
 

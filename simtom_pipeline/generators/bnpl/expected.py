@@ -75,13 +75,15 @@ class Look:
     def shares(self, name: str) -> np.ndarray:
         """Shares of a categorical variable among purchases, shape (k,).
 
-        What moved by itself is exact; what follows from other moves is as the reference population says.
+        What moved by itself is exact: only a prior moves it besides, since drifts that would bend each other
+        are refused. What follows from other moves is as the reference population says.
         """
-        if self._unweighted:
-            return self._population.stated(name)
+        stated, moved_shares = self._population.stated(name), self._population.moved_shares(self.world)
+        own = moved_shares.get(name, stated)
+        if self._unweighted or (name in moved_shares and self.world.prior_log_odds == 0):
+            return own
         if name not in self._shares:
-            codes, stated = self._population.codes[name], self._population.stated(name)
-            own = self._population.moved_shares(self.world).get(name, stated)
+            codes = self._population.codes[name]
             ratio = own / np.where(stated > 0, stated, 1.0)
             alone = ratio[codes] / ratio[codes].mean()
             extra = np.bincount(codes, self.weight - alone, len(stated)) / len(codes)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...scenarios.drifts import Effect
-from ...scenarios.models import Clock
+from ...scenarios.models import Clock, Scenario
 from ...scenarios.problems import Refusal
 from ..reachable import Found, WholeNumbers, nearest
 from . import config
-from .credit import DefaultLaw
 from .entities import CORRELATED
-from .reference import Reference
+from .reference import default_law, reference
 from .world import BETA
 
 if TYPE_CHECKING:
@@ -51,19 +50,36 @@ def factor_step(numbers: WholeNumbers, name: str, wanted: float, sign: float, gu
     return sign * found.step
 
 
+def step_to_ratio(numbers: WholeNumbers, ratio: float) -> float:
+    """Logarithm of the factor with which the mean of what lands becomes `ratio` times as large.
+
+    Raises
+    ------
+    ImpossibleEffectError : as `factor_step`.
+    """
+    if not 1 / LARGEST_FACTOR <= ratio <= LARGEST_FACTOR:
+        allowed = f"from {1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}"
+        raise ImpossibleEffectError("effect.mean_ratio", ratio, allowed)
+    step = log(ratio)
+    return factor_step(numbers, "mean_ratio", abs(step), np.sign(step), abs(step)) if step else 0.0
+
+
 def _within_reach(found: Found, sign: float | None) -> str:
     """What can be reached in words; a mean ratio's sizes are logarithms with that sign."""
-    every = [size for size in (0.0, found.below, found.above) if size is not None]
-    low, below, above = (
-        f"{exp(sign * size) if sign else size:.4g}"
-        for size in (0.0, found.below or 0.0, max(every))
-    )
-    if found.above is not None:
-        return f"{below} or {above}, the nearest that can be reached"
-    if below == low:
-        return f"{low}, which is all that can be reached"
-    low, below = (below, low) if sign and sign < 0 else (low, below)
-    return f"between {low} and {below}, which is what can be reached"
+
+    def stated(size: float | None) -> float:
+        return exp(sign * (size or 0.0)) if sign else size or 0.0
+
+    if found.above is None:
+        return reach(*sorted((stated(0.0), stated(found.below))))
+    return f"{stated(found.below):.4g} or {stated(found.above):.4g}, the nearest that can be reached"
+
+
+def reach(low: float, high: float) -> str:
+    """The sizes between two in words."""
+    if high - low <= SAME * high:
+        return f"{low:.4g}, which is all that can be reached"
+    return f"between {low:.4g} and {high:.4g}, which is what can be reached"
 
 
 def refuse_nothing(effect: Effect, parts: Sequence["Part"]) -> None:
@@ -78,11 +94,22 @@ def refuse_nothing(effect: Effect, parts: Sequence["Part"]) -> None:
         raise ImpossibleEffectError(f"effect.{name}", stated, "another value: it is so without the drift")
 
 
-def silent(
-    drifts: Sequence["Resolved"], population: Reference, law: DefaultLaw, numbers: Mapping[str, int]
+def refused_together(scenario: Scenario, drifts: Sequence["Resolved"]) -> list[Refusal]:
+    """What is wrong with drifts in view of the others, and of what tells purchases apart."""
+    settings: Any = scenario.settings
+    numbers = {drift.id: number for number, drift in enumerate(scenario.all_drifts)}
+    refused = list(_bent(drifts, settings, scenario.clock, numbers))
+    if any(drift.drift.kind == "concept" for drift in drifts):
+        refused += _silent(drifts, settings, scenario.seed, numbers)
+    return refused
+
+
+def _silent(
+    drifts: Sequence["Resolved"], settings: config.BnplSettings, seed: int, numbers: Mapping[str, int]
 ) -> Iterator[Refusal]:
-    """Refusals of drifts of coefficients whose signal moves no probability of default; `numbers` by drift id."""
-    stress = max([population.settings.economic_stress_factor, *_after(drifts, "stress")])
+    """Of coefficients whose signal moves no probability of default; `numbers` by drift id."""
+    population, law = reference(settings, seed), default_law(settings, seed)
+    stress = max([settings.economic_stress_factor, *_after(drifts, "stress")])
     for drift in drifts:
         parameters = [move.parameter for _, move in drift.moves if move.parameter.startswith(BETA)]
         for signal in (parameter.removeprefix(BETA) for parameter in parameters):
@@ -103,13 +130,16 @@ def _after(drifts: Sequence["Resolved"], parameter: str) -> Iterator[float]:
                 yield part.after[0]
 
 
-def bent(
+def _bent(
     drifts: Sequence["Resolved"], settings: config.BnplSettings, clock: Clock, numbers: Mapping[str, int]
 ) -> Iterator[Refusal]:
-    """Refusals of drifts of correlated attributes that are in force together: each moves the other's shares."""
+    """Of correlated attributes that drift on a common day: each moves the other's shares."""
     matrix = settings.population.correlation.matrix()
     of_attributes = [
-        (drift, part.target.name) for drift in drifts for part in drift.parts if part.target.name in CORRELATED
+        (drift, part.target.name)
+        for drift in drifts
+        for part in drift.parts
+        if part.target.name in CORRELATED
     ]
     for (one, name), (other, other_name) in combinations(of_attributes, 2):
         correlated = matrix[CORRELATED.index(name), CORRELATED.index(other_name)] != 0

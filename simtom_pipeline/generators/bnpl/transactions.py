@@ -15,7 +15,7 @@ from .buyers import Buyers
 from .catalog import Catalog
 from .entities import ordered, year_month_day
 from .screening import risk_level, risk_score
-from .world import Parameter, World
+from .world import World
 
 FEWEST_CENTS = 4
 """A cent for each of four payments."""
