@@ -1,7 +1,7 @@
 """Checks of drift: the ledger keeps what it promises, and what it says was realised is what landed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -15,8 +15,9 @@ from ..contracts import TableContract
 from ..generators.base import BaseGenerator
 from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER, DRIFT_LEDGER_DAILY, LedgerPart
 from ..landing import table_name
-from ..scenarios.drifts import Effect
+from ..scenarios.drifts import Drift, Effect, Sudden
 from ..scenarios.models import ALL_DRIFTS, TWIN_MARK, Scenario
+from ..simulation import make_generator
 from ..validation.decisions import Finding, Verdict, logical, magnitude, worst
 from ..validation.drift import (
     blocks,
@@ -78,13 +79,25 @@ class Ledger:
 
     def stated(self, part: LedgerPart) -> list[Effect]:
         """What the scenario states of this very target: nothing of what a composite drift moves besides."""
-        drift = next(drift for drift in self.scenario.all_drifts if drift.id == part.drift_id)
         first = next(p for p in self.expectations.ledger_parts() if p.drift_id == part.drift_id)
-        return [drift.effect] if part.target == first.target else []
+        return [self._drift(part.drift_id).effect] if part.target == first.target else []
+
+    def _drift(self, drift_id: str) -> Drift:
+        return next(drift for drift in self.scenario.all_drifts if drift.id == drift_id)
+
+    def _by_itself(self, drift_id: str, target: str) -> list[dict[str, Any]]:
+        """What is intended of a target with the whole drift and without it, had the scenario no other."""
+        at_once = Sudden(kind="sudden", at=self.scenario.clock.end)
+        only = self._drift(drift_id).model_copy(update={"schedule": at_once})
+        scenario = self.scenario.model_copy(update={"drifts": (only,), "drift_type": "none"})
+        generator, clock = make_generator(scenario), scenario.clock
+        part = next(p for p in generator.ledger_parts() if p.target == target)
+        days = [clock.end, *([clock.start] if clock.start < clock.end else [])]
+        return [asdict(generator.intended(part, day)) for day in days]
 
     def intended(self, drift_id: str, target: str) -> Intended:
         """The rows of one target, and those on which it can be told what its drift does by itself."""
-        every = self.daily[drift_id, target]
+        every, (alone, *without) = self.daily[drift_id, target], self._by_itself(drift_id, target)
         priors = {drift.id for drift in self.scenario.all_drifts if drift.kind == "prior"}
 
         def others(row: dict[str, Any]) -> set[tuple[str, str]]:
@@ -93,8 +106,8 @@ class Ledger:
         return Intended(
             every,
             [r for r in every if not any(i in priors or t == target for i, t in others(r))],
-            [r for r in every if r["w"] == 1 and not others(r)],
-            [r for r in every if not self.acting[r["day"]]],
+            [alone, *(r for r in every if r["w"] == 1 and not others(r))],
+            [*without, *(r for r in every if not self.acting[r["day"]])],
         )
 
     @cached_property

@@ -1,7 +1,7 @@
 """Does the ledger of drift say what the scenario states? No landed event is looked at here.
 
-A size is stated of a drift by itself: it is compared on days on which that drift has its whole weight and no
-other acts.
+A size is stated of a drift by itself: it is compared with what is intended of the drift alone, and with the
+ledger on days on which that drift has its whole weight and no other acts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,9 @@ class Intended:
     ----------
     every : all of them.
     undisturbed : those of days on which nothing else moves the target's own distribution.
-    alone : those of days on which the drift has its whole weight and no other drift acts.
-    without : those of days on which no drift acts.
+    alone : those of days on which the drift has its whole weight and no other drift acts, and first what
+        the scenario would intend if it had no other.
+    without : those of days on which no drift acts, first as well.
     """
 
     every: Rows
@@ -86,8 +87,9 @@ class Statement:
                 yield StatedSize(name, 0.0, float(np.abs(np.array(self.entry.after) - shares).max()), SAME)
                 continue
             wanted = log(stated) if name == "mean_ratio" else float(stated)
-            for found in self._found(name):
-                yield StatedSize(name, wanted, found, self._tolerance(name) * abs(wanted) + SAME)
+            if found := list(self._found(name)):
+                worst = max(found, key=lambda value: abs(value - wanted))  # noqa: B023
+                yield StatedSize(name, wanted, worst, self._tolerance(name) * abs(wanted) + SAME)
 
     @cached_property
     def _is_of_numbers(self) -> bool:
@@ -100,19 +102,19 @@ class Statement:
         entry, alone = self.entry, self.intended.alone
         if name == "to" or (name == "default_rate" and entry.kind == "prior"):
             yield entry.after[0]
-        if name == "default_rate":
-            yield from (row["expected_default_rate"] for row in alone[:1])
-        elif name == "mean_ratio":
-            yield from self._mean_ratio()
-        elif name in ("psi", "hellinger") and entry.categories:
+        if name in ("psi", "hellinger") and entry.categories:
             distance = {"psi": psi, "hellinger": hellinger}[name]
             yield distance(np.array(entry.after), np.array(entry.reference_shares))
+        if name == "mean_ratio":
+            yield from self._mean_ratio()
         elif name != "to":
-            yield from (row[f"intended_{name}"] for row in alone[:1])
+            column = "expected_default_rate" if name == "default_rate" else f"intended_{name}"
+            yield from (row[column] for row in alone)
 
     def _mean_ratio(self) -> Iterator[float]:
         """Its logarithm: of the means where they are of the target alone, otherwise of the parameters."""
         if not self._is_of_numbers:
             yield log(self.entry.after[0] / self.entry.before[0])
-        elif self.intended.alone and self.intended.without:
-            yield log(self.intended.alone[0]["intended_mean"] / self.intended.without[0]["intended_mean"])
+            return
+        for row, without in zip(self.intended.alone, self.intended.without, strict=False):
+            yield log(row["intended_mean"] / without["intended_mean"])
