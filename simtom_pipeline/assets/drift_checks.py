@@ -1,7 +1,7 @@
 """Checks of drift: the ledger keeps what it promises, and what it says was realised is what landed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,9 @@ from ..contracts import TableContract
 from ..generators.base import BaseGenerator
 from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER, DRIFT_LEDGER_DAILY, LedgerPart
 from ..landing import table_name
+from ..scenarios.drifts import Drift, Effect, Sudden
 from ..scenarios.models import ALL_DRIFTS, TWIN_MARK, Scenario
+from ..simulation import make_generator
 from ..validation.decisions import Finding, Verdict, logical, magnitude, worst
 from ..validation.drift import (
     blocks,
@@ -28,6 +30,7 @@ from ..validation.drift import (
 from ..validation.outcomes import auc, normal_interval, rate_interval
 from . import questions as ask
 from .derived import derived_tables, yardstick_of
+from .stated import Intended, Statement, contradictions
 from .twins import allowed_differences, common_days, compared, differences, landed_twins
 
 ROWS_OF_A_BLOCK = 20_000
@@ -64,6 +67,48 @@ class Ledger:
         for row in self.connection.execute(f"FROM {table} ORDER BY day").to_arrow_table().to_pylist():
             found.setdefault((row["drift_id"], row["target"]), []).append(row)
         return found
+
+    @cached_property
+    def acting(self) -> Mapping[date, frozenset[tuple[str, str]]]:
+        """Drift id and target of everything that has weight, by day."""
+        found: dict[date, set[tuple[str, str]]] = {}
+        for of, rows in self.daily.items():
+            for row in rows:
+                found.setdefault(row["day"], set()).update([of] if row["w"] > 0 else [])
+        return {day: frozenset(some) for day, some in found.items()}
+
+    def stated(self, part: LedgerPart) -> list[Effect]:
+        """What the scenario states of this very target: nothing of what a composite drift moves besides."""
+        first = next(p for p in self.expectations.ledger_parts() if p.drift_id == part.drift_id)
+        return [self._drift(part.drift_id).effect] if part.target == first.target else []
+
+    def _drift(self, drift_id: str) -> Drift:
+        return next(drift for drift in self.scenario.all_drifts if drift.id == drift_id)
+
+    def _by_itself(self, drift_id: str, target: str) -> list[dict[str, Any]]:
+        """What is intended of a target with the whole drift and without it, had the scenario no other."""
+        at_once = Sudden(kind="sudden", at=self.scenario.clock.end)
+        only = self._drift(drift_id).model_copy(update={"schedule": at_once})
+        scenario = self.scenario.model_copy(update={"drifts": (only,), "drift_type": "none"})
+        generator, clock = make_generator(scenario), scenario.clock
+        part = next(p for p in generator.ledger_parts() if p.target == target)
+        days = [clock.end, *([clock.start] if clock.start < clock.end else [])]
+        return [asdict(generator.intended(part, day)) for day in days]
+
+    def intended(self, drift_id: str, target: str) -> Intended:
+        """The rows of one target, and those on which it can be told what its drift does by itself."""
+        every, (alone, *without) = self.daily[drift_id, target], self._by_itself(drift_id, target)
+        priors = {drift.id for drift in self.scenario.all_drifts if drift.kind == "prior"}
+
+        def others(row: dict[str, Any]) -> set[tuple[str, str]]:
+            return {of for of in self.acting[row["day"]] if of[0] != drift_id}
+
+        return Intended(
+            every,
+            [r for r in every if not any(i in priors or t == target for i, t in others(r))],
+            [alone, *(r for r in every if r["w"] == 1 and not others(r))],
+            [*without, *(r for r in every if not self.acting[r["day"]])],
+        )
 
     @cached_property
     def outcomes(self) -> ask.DrawnOutcomes | None:
@@ -139,6 +184,12 @@ def _judged(ledger: Ledger, part: LedgerPart, entry: ask.LedgerEntry) -> Judged:
     rows = ledger.daily[part.drift_id, part.target]
     yield _by_logic("course", _course_violations(entry, rows))
     yield _by_logic("intended sizes", _size_violations(entry, rows))
+    intended = ledger.intended(part.drift_id, part.target)
+    yield _by_logic("before and after", contradictions(entry, intended))
+    for effect in ledger.stated(part):
+        for size in Statement(effect, entry, intended).sizes():
+            verdict = Verdict.PASSED if size.is_met else Verdict.FAILED
+            yield _row(f"stated {size.name}", "", 0, size.found, size.stated), verdict
     landed = [row for row in rows if row["rows"]]
     if not landed:
         return
@@ -201,7 +252,9 @@ def _sizes(ledger: Ledger, part: LedgerPart, entry: ask.LedgerEntry, landed: Row
             estimate = estimate_psi(yardstick.bins.counts(some), yardstick.reference, window or np.inf)
             tolerance = max(PSI_TOLERANCE * target, SMALL_PSI_TOLERANCE)
             verdict = magnitude(estimate.interval(0.90), estimate.interval(0.999), target, tolerance)
-            yield _row("PSI", _about(landed, block), len(some), estimate.value, target), verdict
+            others = {i for n in block for i, _ in ledger.acting[landed[n]["day"]]} - {part.drift_id}
+            what = "PSI, other drifts acting" if others else "PSI"
+            yield _row(what, _about(landed, block), len(some), estimate.value, target), verdict
         else:
             (target,) = mean_of_blocks([[landed[n]["intended_mean"]] for n in block], count[block])
             error = float(some.std() / len(some) ** 0.5)

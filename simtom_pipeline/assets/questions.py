@@ -304,12 +304,15 @@ def profile(
 class LedgerEntry:
     """What drift_ledger says of one target of one drift; of its first movement, what differs between them."""
 
+    kind: str
     schedule: str
     schedule_from: date
     schedule_to: date | None
     width_days: float | None
     period_days: float | None
     onset: date
+    before: tuple[float, ...]
+    after: tuple[float, ...]
     measured_from: str | None
     measured_as: str | None
     categories: tuple[str, ...]
@@ -330,7 +333,7 @@ def ledger_entry(connection: Connection, scenario: str, drift_id: str, target: s
     ).fetchall()
     if not rows:
         return None
-    lists = {"categories", "bin_edges", "reference_shares", "causal_descendants"}
+    lists = {"before", "after", "categories", "bin_edges", "reference_shares", "causal_descendants"}
     found: dict[str, Any] = dict(zip(names, rows[0], strict=True))
     values: dict[str, Any] = {n: tuple(v or ()) if n in lists else v for n, v in found.items()}
     return LedgerEntry(**values)

@@ -14,7 +14,7 @@ from simtom_pipeline import landing, load_scenario
 from simtom_pipeline.assets import checks
 from simtom_pipeline.assets.checks import Landed
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry
+from simtom_pipeline.simulation import registry, world
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from tests.landed import land_and_measure
 
@@ -89,6 +89,8 @@ NO_DRIFT = (
 )
 SPOILED = [
     ("a weight", DAILY, "drift_as_declared", "UPDATE drift_ledger_daily SET w = 0.9 WHERE w = 1 AND drift_id = 'desktops'"),
+    ("a whole effect", DAILY, "drift_as_declared", "UPDATE drift_ledger SET after = [1.2] WHERE drift_id = 'pricier'"),
+    ("shares that the drift does not end in", DAILY, "drift_as_declared", "UPDATE drift_ledger SET after = [0.6, 0.35, 0.05] WHERE drift_id = 'desktops'"),
     ("an onset", DAILY, "drift_as_declared", "UPDATE drift_ledger SET onset = '2024-01-11' WHERE drift_id = 'pricier'"),
     ("a schedule", DAILY, "drift_as_declared", "UPDATE drift_ledger SET schedule_to = '2024-01-18' WHERE drift_id = 'desktops'"),
     ("a size", DAILY, "drift_as_declared", "UPDATE drift_ledger_daily SET intended_psi = 0.5 WHERE drift_id = 'pricier'"),
@@ -119,6 +121,41 @@ SPOILED = [
 def test_a_check_of_drift_fails_on_a_lie(landed: Landed, what: str, table: str, check: str, sql: str) -> None:
     landed.connection.execute(sql)
     assert finding(landed, table, check).verdict is FAILED
+
+
+@pytest.mark.parametrize(
+    ("drift_id", "effect"),
+    [
+        ("pricier", {"psi": 0.35}),
+        ("pricier", {"mean_ratio": 2.0}),
+        ("desktops", {"psi": 0.31, "towards": "desktop"}),
+        ("desktops", {"shares": {"mobile": 0.6, "desktop": 0.35, "tablet": 0.05}}),
+        ("riskier", {"default_rate": 0.24}),
+        ("riskier", {"to": 1.2}),
+    ],
+)
+def test_a_ledger_of_another_size_than_the_scenario_states_fails(
+    landed: Landed, drift_id: str, effect: dict[str, Any]
+) -> None:
+    """Data and ledger agree with each other, but not with what was stated."""
+    drifts = [{**d, "effect": effect} if d["id"] == drift_id else d for d in DRIFTS]
+    other = Landed(load_scenario("baseline", WORLD | {"drifts": drifts}), landed.generator, landed.connection)
+    for record in ("runs", "landed_days"):  # as if what landed were of that world
+        landed.connection.execute(
+            f"UPDATE baseline_truth.{record} SET world = ?", [world(other.scenario).digest]
+        )
+    found = finding(other, DAILY, "drift_as_declared")
+    assert found.verdict is FAILED
+    wrong = [row["statement"] for row in found.rows if row["verdict"] == "failed"]
+    assert wrong == [f"stated {next(iter(effect))}"]
+
+
+def test_a_ledger_says_which_sizes_are_of_several_drifts(landed: Landed) -> None:
+    statements = {
+        (row["drift"], row["statement"]) for row in finding(landed, DAILY, "drift_as_declared").rows
+    }
+    assert ("pricier", "PSI, other drifts acting") in statements
+    assert ("desktops", "stated psi") in statements
 
 
 def test_without_a_twin_there_is_nothing_to_compare(landed: Landed) -> None:

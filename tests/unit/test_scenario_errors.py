@@ -57,6 +57,16 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     'no_direction': (CHILD + 'drifts:\n  - {id: x, kind: covariate, target: device_type, schedule: {kind: sudden, at: 2024-06-01}, effect: {psi: 0.2}}\n', ['mine.yaml:4: drifts.0.effect.towards: found nothing (null); allowed: one of mobile, desktop, tablet']),
     'unknown_value': (CHILD + 'drifts:\n  - {id: x, kind: covariate, target: device_type, schedule: {kind: sudden, at: 2024-06-01}, effect: {shares: {mobile: 0.9, phone: 0.1}}}\n', ["mine.yaml:4: drifts.0.effect.shares.phone: found 'phone'; allowed: one of mobile, desktop, tablet"]),
     'customers_vanish': (CHILD + 'drifts:\n  - {id: x, kind: covariate, target: device_type, schedule: {kind: sudden, at: 2024-06-01}, effect: {shares: {mobile: 1}}}\n', ['mine.yaml:4: drifts.0.effect.shares: found a mapping; allowed: mobile 0.03705 to 1, desktop 0.01045 to 1, tablet 0.0025 to 1']),
+    'nothing_to_spread': ('name: mine\nclock: {start: 2024-01-01, end: 2024-01-20}\nvolume: {base_daily_volume: 10}\ndrifts:\n  - {id: x, kind: covariate, target: amount, schedule: {kind: sudden, at: 0.5}, effect: {psi: 0.25}}\n', ['mine.yaml:5: drifts.0.effect.psi: found 0.25; allowed: 0, which is all that can be reached']),
+    'all_or_nothing': ('name: mine\nclock: {start: 2024-01-01, end: 2024-01-20}\nvolume: {base_daily_volume: 10}\ndrifts:\n  - {id: x, kind: covariate, target: time_on_site_seconds, schedule: {kind: sudden, at: 0.5}, effect: {ks: 0.3}}\n', ['mine.yaml:5: drifts.0.effect.ks: found 0.3; allowed: 0 or 1, the nearest that can be reached']),
+    'half_a_cent': ('name: mine\nclock: {start: 2024-01-01, end: 2024-01-20}\nvolume: {base_daily_volume: 10}\nbnpl: {catalog: {average_purchase: 1}}\ndrifts:\n  - {id: x, kind: covariate, target: amount, schedule: {kind: sudden, at: 0.5}, effect: {mean_ratio: 1.002}}\n', ['mine.yaml:6: drifts.0.effect.mean_ratio: found 1.002; allowed: 1 or 1.01, the nearest that can be reached']),
+    'short_form_without_spread': ('name: mine\nclock: {start: 2024-01-01, end: 2024-01-20}\nvolume: {base_daily_volume: 10}\ndrift_type: sudden\ndrift_strength: 0.2\n', ['mine.yaml:5: drift_strength: found 0.2; allowed: 0, which is all that can be reached']),
+    'signal_without_effect': ('name: mine\nclock: {start: 2024-01-01, end: 2024-01-20}\nvolume: {base_daily_volume: 10}\ndrifts:\n  - {id: x, kind: concept, target: credit.coefficients.tenure, schedule: {kind: sudden, at: 0.5}, effect: {to: 2}}\n', ["mine.yaml:5: drifts.0.target: found 'credit.coefficients.tenure'; allowed: a coefficient that moves probabilities of default, which this one does not here"]),
+    'stress_that_never_is': (CHILD + 'drifts:\n  - {id: x, kind: concept, target: credit.coefficients.economic_stress, schedule: {kind: sudden, at: 0.5}, effect: {to: 3}}\n', ["mine.yaml:4: drifts.0.target: found 'credit.coefficients.economic_stress'; allowed: a coefficient that moves probabilities of default, which this one does not here"]),
+    'correlated_attributes': (CHILD + 'drifts:\n  - {id: x, kind: covariate, target: credit_score_range, schedule: {kind: sudden, at: 2024-06-01}, effect: {psi: 0.25, towards: excellent}}\n  - {id: y, kind: covariate, target: income_bracket, schedule: {kind: pulse, from: 2024-03-01, to: 2024-06-01}, effect: {psi: 0.25, towards: <25k}}\n', ["mine.yaml:5: drifts.1.target: found 'income_bracket'; allowed: a target that is not correlated with credit_score_range, which drifts at the same time (x): neither would have its shares"]),
+    'a_value_that_nobody_has': (CHILD + 'bnpl: {devices: {device_type: {mobile: 0.8, desktop: 0.2, tablet: 0}}}\ndrifts:\n  - {id: x, kind: covariate, target: device_type, schedule: {kind: sudden, at: 0.5}, effect: {psi: 0.25, towards: tablet}}\n', ["mine.yaml:5: drifts.0.effect.towards: found 'tablet'; allowed: one of mobile, desktop"]),
+    'shares_of_what_never_is': (CHILD + 'bnpl: {catalog: {categories: {home: {share: 0}, clothing: {share: 0.51}}}}\ndrifts:\n  - {id: x, kind: covariate, target: product_category, schedule: {kind: sudden, at: 0.5}, effect: {shares: {home: 0.3, beauty: 0.7}}}\n', ['mine.yaml:5: drifts.0.effect.shares: found a mapping; allowed: electronics 0 to 1, clothing 0 to 1, home 0 to 0, beauty 0 to 1, sports 0 to 1']),
+    'a_delay_of_decades': (CHILD + 'bnpl: {credit: {reporting_delay_days: 20}}\ndrifts:\n  - {id: x, kind: label_delay, schedule: {kind: sudden, at: 0.5}, effect: {mean_ratio: 999}}\n', ['mine.yaml:5: drifts.0.effect.mean_ratio: found 999.0; allowed: mean days from 0 to 3650 (not 19980)']),
     'stress_above_one': (CHILD + 'drifts:\n  - {id: x, kind: economic_stress, schedule: {kind: sudden, at: 2024-06-01}, effect: {to: 1.5}}\n', ['mine.yaml:4: drifts.0.effect.to: found 1.5; allowed: a stress from 0 to 1']),
     'direction_of_a_number': (CHILD + 'drifts:\n  - {id: x, kind: covariate, target: amount, schedule: {kind: sudden, at: 2024-06-01}, effect: {psi: 0.2, towards: up}}\n', ["mine.yaml:4: drifts.0.effect.towards: found 'up'; allowed: higher or lower"]),
     'impossible_coefficient': (CHILD + 'drifts:\n  - {id: x, kind: concept, target: credit.coefficients.tenure, schedule: {kind: sudden, at: 2024-06-01}, effect: {default_rate: 0.9}}\n', ['mine.yaml:4: drifts.0.effect.default_rate: found 0.9; allowed: between 0.004936 and 0.7976, which is what can be reached']),
@@ -109,6 +119,37 @@ def test_a_broken_file_gets_its_exact_message(
     with pytest.raises(ScenarioError) as raised:
         load_scenario("mine.yaml")
     assert [str(problem) for problem in raised.value.problems] == expected
+
+
+NOTHING = {
+    "amount": ("covariate", "{mean_ratio: 1}", "mean_ratio: found 1.0"),
+    "device_type": (
+        "covariate",
+        "{shares: {mobile: 0.741, desktop: 0.209, tablet: 0.05}}",
+        "shares: found a mapping",
+    ),
+    "economic_stress_factor": ("covariate", "{to: 0}", "to: found 0.0"),
+    "credit.coefficients.tenure": ("concept", "{to: -0.3}", "to: found -0.3"),
+    "credit.log_odds": ("concept", "{default_rate: 0.0183}", "default_rate: found 0.0183"),
+    "will_default": ("prior", "{default_rate: 0.0183}", "default_rate: found 0.0183"),
+    "reporting_delay_days": ("label_delay", "{to: 0}", "to: found 0.0"),
+    "volume": ("volume", "{mean_ratio: 1}", "mean_ratio: found 1.0"),
+}
+
+
+@pytest.mark.parametrize("target", NOTHING)
+def test_a_drift_that_changes_nothing_is_refused(target: str, tmp_path: Path) -> None:
+    kind, effect, found = NOTHING[target]
+    drift = (
+        f"{{id: x, kind: {kind}, target: {target}, schedule: {{kind: sudden, at: 0.5}}, effect: {effect}}}"
+    )
+    (tmp_path / "mine.yaml").write_text(f"{CHILD}drifts:\n  - {drift}\n")
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(tmp_path / "mine.yaml")
+    (problem,) = raised.value.problems
+    assert str(problem).endswith(
+        f"mine.yaml:4: drifts.0.effect.{found}; allowed: another value: it is so without the drift"
+    )
 
 
 def test_extending_in_a_circle_names_the_circle(home: Path) -> None:

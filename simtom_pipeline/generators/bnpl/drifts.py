@@ -17,6 +17,15 @@ from ..drift import Course
 from ..exact import exact_mean, rounded_root, steady
 from . import config
 from .reference import Reference, default_law, reference
+from .refusals import (
+    LARGEST_FACTOR,
+    ImpossibleEffectError,
+    factor_step,
+    reach,
+    refuse_nothing,
+    refused_together,
+    step_to_ratio,
+)
 from .targets import (
     DEFAULT_TARGET,
     HIGHER,
@@ -28,21 +37,12 @@ from .targets import (
 )
 from .world import BETA, CUSTOMER_ATTRIBUTES, FACTORS, Move, Parameter, World
 
-LARGEST_FACTOR = 20.0
 LARGEST_COEFFICIENT = 20.0
 LARGEST_ODDS_RATIO = 50.0
 LARGEST_TILT = 0.95
 """Shares go at most this far towards one value."""
 SMALLEST_REMNANT = 0.05
 """A value of what customers are for good keeps at least this part of its share: they do not vanish."""
-
-
-class ImpossibleEffectError(ValueError):
-    """The effect cannot be had; the message says what can, `key` where it stands in the effect."""
-
-    def __init__(self, key: str, found: object, allowed: str) -> None:
-        self.key, self.found, self.allowed = key, found, allowed
-        super().__init__(f"{key}: {allowed}")
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ def resolve(scenario: Scenario) -> tuple[list[Resolved], list[Refusal]]:
         course = Course(drift.schedule, scenario.clock)
         try:
             parts = tuple(_with_charge_off(p, settings) for p in _parts(scenario, drift))
+            refuse_nothing(drift.effect, parts)
         except ImpossibleEffectError as error:
             key: tuple[str | int, ...] = ("drifts", number, *error.key.split("."))
             if number >= len(scenario.drifts):
@@ -127,7 +128,7 @@ def resolve(scenario: Scenario) -> tuple[list[Resolved], list[Refusal]]:
             ends = (course.position(at) for at in (drift.schedule.from_, drift.schedule.to))  # type: ignore[union-attr]
             found = " to ".join(map(str, ends))
             refused.append(Refusal(("drifts", number, "schedule"), found, "a `to` after `from`"))
-    return resolved, refused
+    return resolved, [*refused, *refused_together(scenario, resolved)]
 
 
 def _with_charge_off(part: Part, settings: config.BnplSettings) -> Part:
@@ -248,7 +249,8 @@ class _Solver:
             )
         to = before * self.effect.mean_ratio if self.effect.mean_ratio is not None else self._to()
         if not 0 <= to <= 3650:
-            raise ImpossibleEffectError("effect.to", to, "mean days from 0 to 3650")
+            ((name, stated),) = self.effect.sizes.items()
+            raise ImpossibleEffectError(f"effect.{name}", stated, f"mean days from 0 to 3650 (not {to:g})")
         return self._number(to - before)
 
     def _prior(self) -> Part:
@@ -299,8 +301,9 @@ class _Solver:
         return Part(self.target, (1.0,), (float(steady(exp(size))),), Move(self.target.parameter, size))
 
     def _factor_size(self) -> float:
+        numbers = self.population.landing(self.target.parameter)
         if self.effect.mean_ratio is not None:
-            return self._within(self.effect.mean_ratio)
+            return step_to_ratio(numbers, self.effect.mean_ratio)
         direction = self.effect.towards or HIGHER
         if direction not in (LOWER, HIGHER):
             raise ImpossibleEffectError("effect.towards", direction, f"{HIGHER} or {LOWER}")
@@ -311,14 +314,11 @@ class _Solver:
         def reached(size: float) -> float:
             return distance.factor_distances(values, [(float(steady(exp(sign * size))), 1.0)])[name]
 
-        return sign * self._root(f"effect.{name}", wanted, reached, 0.0, log(LARGEST_FACTOR))
-
-    def _within(self, ratio: float) -> float:
-        if not 1 / LARGEST_FACTOR <= ratio <= LARGEST_FACTOR:
-            raise ImpossibleEffectError(
-                "effect.mean_ratio", ratio, f"from {1 / LARGEST_FACTOR:g} to {LARGEST_FACTOR:g}"
-            )
-        return log(ratio)
+        try:  # as if values were continuous
+            guess = self._root(f"effect.{name}", wanted, reached, 0.0, log(LARGEST_FACTOR))
+        except ImpossibleEffectError:
+            return factor_step(numbers, name, wanted, sign, None)
+        return factor_step(numbers, name, wanted, sign, guess)
 
     # shares -------------------------------------------------------------------------------------------
 
@@ -331,13 +331,20 @@ class _Solver:
     def _stated(self) -> np.ndarray:
         return self.population.stated(self.target.name)
 
+    @property
+    def _occurs(self) -> np.ndarray:
+        """Whether the reference population has each value: of others it cannot say what follows from them."""
+        codes = self.population.codes[self.target.name]
+        return (self._stated > 0) & (np.bincount(codes, minlength=len(self._stated)) > 0)
+
     def _shares(self, shares: np.ndarray) -> Part:
         for_good = self.target.name in CUSTOMER_ATTRIBUTES
         floor = SMALLEST_REMNANT * self._stated if for_good else np.zeros(len(shares))
-        if np.any((shares < floor - 1e-12) | (self._stated == 0) & (shares > 0) & for_good):
+        ceiling = np.where(self._occurs, 1.0, self._stated)
+        if np.any((shares < floor - 1e-12) | (shares > ceiling + 1e-12)):
             bounds = ", ".join(
-                f"{value} {low:.4g} to {1.0 if stated else 0.0:g}"
-                for value, low, stated in zip(self._values, floor, self._stated, strict=True)
+                f"{value} {low:.4g} to {high:.4g}"
+                for value, low, high in zip(self._values, floor, ceiling, strict=True)
             )
             raise ImpossibleEffectError("effect.shares", self._named(shares), bounds)
         return Part(
@@ -363,6 +370,9 @@ class _Solver:
             )
         pure = np.array([float(value == self.effect.towards) for value in self._values])
         ((name, wanted),) = self.effect.sizes.items()
+        if not pure @ self._occurs:
+            there = (value for value, occurs in zip(self._values, self._occurs, strict=True) if occurs)
+            raise ImpossibleEffectError("effect.towards", self.effect.towards, f"one of {', '.join(there)}")
 
         def tilted(part: float) -> np.ndarray:
             return (1 - part) * self._stated + part * pure
@@ -378,9 +388,7 @@ class _Solver:
     ) -> float:
         bounds = sorted((reached(low), reached(high)))
         if not bounds[0] <= wanted <= bounds[1]:
-            raise ImpossibleEffectError(
-                key, wanted, f"between {bounds[0]:.4g} and {bounds[1]:.4g}, which is what can be reached"
-            )
+            raise ImpossibleEffectError(key, wanted, reach(*bounds))
         return rounded_root(lambda size: reached(size) - wanted, low, high)
 
 

@@ -17,6 +17,7 @@ from .. import distance
 from ..drift import possible_weights
 from ..exact import exact_mean, exact_sum
 from ..ledger import Intended, LedgerPart, Numbers, ReferenceWindow
+from ..reachable import WholeNumbers
 from .drifts import Part, Resolved, parameter_under, resolve
 from .reference import Reference, default_law, reference
 from .targets import DEFAULTS, OF_PURCHASES
@@ -33,6 +34,8 @@ PROFILE_FROM = (
     " JOIN {schema}.payment_methods m USING (payment_method_id)"
     " JOIN {schema}.outcomes o USING (transaction_id)"
 )
+WHOLE_UNITS = {"amount": 100.0, "time_on_site_seconds": 1.0, "price_comparison_time": 1.0}
+"""Whole units (cents, seconds) of one unit of a numeric covariate."""
 WORLDS_KEPT = 8
 """Each holds a weight for every purchase of the reference population."""
 
@@ -73,13 +76,15 @@ class Look:
     def shares(self, name: str) -> np.ndarray:
         """Shares of a categorical variable among purchases, shape (k,).
 
-        What moved by itself is exact; what follows from other moves is as the reference population says.
+        What moved by itself is exact: only a prior moves it besides, since drifts that would bend each other
+        are refused. What follows from other moves is as the reference population says.
         """
-        if self._unweighted:
-            return self._population.stated(name)
+        stated, moved_shares = self._population.stated(name), self._population.moved_shares(self.world)
+        own = moved_shares.get(name, stated)
+        if self._unweighted or (name in moved_shares and self.world.prior_log_odds == 0):
+            return own
         if name not in self._shares:
-            codes, stated = self._population.codes[name], self._population.stated(name)
-            own = self._population.moved_shares(self.world).get(name, stated)
+            codes = self._population.codes[name]
             ratio = own / np.where(stated > 0, stated, 1.0)
             alone = ratio[codes] / exact_mean(ratio[codes])
             extra = np.bincount(codes, self.weight - alone, len(stated)) / len(codes)
@@ -149,13 +154,17 @@ class Expectations:
         return reference(self.scenario.settings, self.scenario.seed)  # type: ignore[arg-type]
 
     @cached_property
-    def _order(self) -> dict[str, np.ndarray]:
-        return {name: np.argsort(self.population.purchases[name], kind="stable") for name in FACTORS}
+    def numbers(self) -> dict[str, WholeNumbers]:
+        """Each numeric covariate of the reference population as it lands."""
+        return {name: self.population.landing(name) for name in FACTORS}
 
     @cached_property
-    def values(self) -> dict[str, np.ndarray]:
-        """Ascending values of each numeric covariate in the reference population."""
-        return {name: self.population.numbers(name)[order] for name, order in self._order.items()}
+    def _place(self) -> dict[str, np.ndarray]:
+        """Where each purchase of the reference population stands among those values, shapes (N,)."""
+        return {
+            name: np.searchsorted(some.exact, self.population.exact(name))
+            for name, some in self.numbers.items()
+        }
 
     def _key(self, day: date) -> tuple[float, ...]:
         return tuple(drift.course.weight(day) for drift in self.drifts)
@@ -185,7 +194,7 @@ class Expectations:
     def _factors(self, name: str, state: State) -> tuple[list[tuple[float, float]], list[np.ndarray]]:
         """Possible factors of a number with their probabilities, and the weights of its ascending values."""
         factors = [(float(getattr(look.world, name)), chance) for look, chance in state.looks]
-        return factors, [look.weight[self._order[name]] for look, _ in state.looks]
+        return factors, [np.bincount(self._place[name], look.weight) for look, _ in state.looks]
 
     @cached_property
     def window(self) -> ReferenceWindow:
@@ -221,9 +230,10 @@ class Expectations:
         """Inner edges, if it is a number, and reference shares of the bins; nothing if it has no bins."""
         target = part.target
         if target.parameter in FACTORS:
-            values = self.values[target.parameter]
-            edges = distance.decile_edges(values)
-            shares = distance.factor_shares(values, edges, [(1.0, 1.0)])
+            numbers = self.numbers[target.parameter]
+            edges = numbers.edges / WHOLE_UNITS[target.parameter]
+            # Values that are all equal have no bins.
+            shares = numbers.shares() if len(edges) else edges
             return tuple(map(float, edges)), tuple(map(float, shares))
         if target.kind in ("prior", "concept"):
             rate = default_law(self.population.settings, self.scenario.seed).expected_rate
@@ -293,13 +303,14 @@ class Expectations:
         return _size_of_shares(state.shares(target.name), ledger)
 
     def _size_of_factor(self, name: str, ledger: LedgerPart, state: State) -> dict[str, Any]:
-        values = self.values[name]
-        factors, weights = self._factors(name, state)
-        found = distance.factor_distances(values, factors, weights)
-        shares = distance.factor_shares(values, np.array(ledger.bin_edges), factors, weights)
+        numbers, (factors, weights) = self.numbers[name], self._factors(name, state)
+        found = {"mean": numbers.mean(factors, weights) / WHOLE_UNITS[name]}
+        found |= numbers.distances(factors, weights)
+        if not ledger.bin_edges:
+            return {f"intended_{size}": found[size] for size in ("mean", "ks", "w1")}
+        shares = numbers.shares(factors, weights)
         return {
             "intended_shares": tuple(map(float, shares)),
-            "intended_mean": _mean(values, factors, weights),
             **{f"intended_{size}": value for size, value in found.items()},
         }
 
@@ -319,26 +330,21 @@ class Expectations:
         return {"purchases": events, **self._on(day).profile}
 
     def _profile(self, state: State) -> dict[str, float]:
-        values = self.values["amount"]
+        amount, per_dollar = self.numbers["amount"], WHOLE_UNITS["amount"]
         factors, weights = self._factors("amount", state)
-        grid = np.unique(np.concatenate([values[::8] * f for f, _ in factors]))
-        below = distance.factor_cdf(values, factors, weights, grid)
+        grid = np.unique(np.concatenate([amount.under(f) for f, _ in factors]))
+        below = amount.below(grid, factors, weights)
         profile = {
             "is_first_purchase": float(state.shares("is_first_purchase")[1]),
             "default_rate": state.default_rate,
-            "amount.mean": _mean(values, factors, weights),
+            "amount.mean": amount.mean(factors, weights) / per_dollar,
         }
         for q in PROFILED_QUANTILES:
-            profile[f"amount.p{100 * q:.0f}"] = float(np.interp(q, below, grid))
+            profile[f"amount.p{100 * q:.0f}"] = float(np.interp(q, below, grid)) / per_dollar
         for name in PROFILED:
             for value, share in zip(OF_PURCHASES[name].values, state.shares(name), strict=True):
                 profile[f"{name}={value}"] = float(share)
         return profile
-
-
-def _mean(values: np.ndarray, factors: list[tuple[float, float]], weights: list[np.ndarray]) -> float:
-    means = [f * exact_sum(w * values) / exact_sum(w) for (f, _), w in zip(factors, weights, strict=True)]
-    return float(sum(c * mean for (_, c), mean in zip(factors, means, strict=True)))
 
 
 def _size_of_shares(shares: np.ndarray, ledger: LedgerPart) -> dict[str, Any]:

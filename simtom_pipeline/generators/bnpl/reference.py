@@ -16,12 +16,13 @@ from scipy.special import expit
 from ..base import MICROSECONDS_PER_DAY, Day
 from ..exact import exact_mean
 from ..random_streams import RandomStreams, exponential
+from ..reachable import WholeNumbers
 from . import config
 from .buyers import Buyers, one_so_far
 from .catalog import REFERENCE_CUSTOMERS, REFERENCE_SEED, Catalog, draw_catalog
 from .credit import DefaultLaw, Signals, bayes_auc, intercept_for, signals, solve_scale, weighted
 from .entities import age_bracket_at_signup, draw_customers
-from .transactions import BehaviorTable, draw_transactions
+from .transactions import SMALLEST, BehaviorTable, draw_transactions
 from .world import CUSTOMER_ATTRIBUTES, World, stated_shares
 
 REFERENCE_DAY = Day(date(1970, 1, 1), 0, np.zeros(REFERENCE_CUSTOMERS, np.int64))
@@ -80,6 +81,17 @@ class Reference:
     def numbers(self, name: str) -> np.ndarray:
         """Values of a numeric column of transactions in its own unit, shape (N,)."""
         return self.purchases[name] / (100.0 if name == "amount" else 1.0)
+
+    def exact(self, name: str) -> np.ndarray:
+        """The same before drift's factor and rounding, in whole cents or seconds, shape (N,)."""
+        if name == "amount":
+            return self.purchases[name].astype(float)
+        behaviors, streams = BehaviorTable(self.settings.risk_scenarios), RandomStreams(REFERENCE_SEED)
+        return behaviors.seconds(name, self.codes["risk_scenario"], streams, REFERENCE_DAY.date)
+
+    def landing(self, name: str) -> WholeNumbers:
+        """What lands of a numeric column of transactions under a factor, in whole cents or seconds."""
+        return WholeNumbers.of(self.exact(name), SMALLEST[name])
 
     def moved_shares(self, world: World) -> dict[str, np.ndarray]:
         """Shares of each categorical variable that are not the stated ones, shape (k,)."""

@@ -1,6 +1,7 @@
 """The purchases of one day: who, with which device and account, what, how, at what price."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import get_args
 
@@ -8,15 +9,23 @@ import numpy as np
 
 from ..base import MICROSECONDS_PER_DAY, Day
 from ..random_streams import RandomStreams, categorical, cumulative, poisson
+from ..reachable import whole
 from . import config
 from .buyers import Buyers
 from .catalog import Catalog
 from .entities import ordered, year_month_day
 from .screening import risk_level, risk_score
-from .world import Parameter, World
+from .world import World
 
 FEWEST_CENTS = 4
 """A cent for each of four payments."""
+SMALLEST = {"amount": FEWEST_CENTS, "time_on_site_seconds": 1, "price_comparison_time": 1}
+"""What a numeric covariate is at least, in cents or seconds."""
+DURATIONS = {
+    "time_on_site_seconds": ("transaction.time_on_site", "time_on_site_median_seconds"),
+    "price_comparison_time": ("transaction.price_comparison", "price_comparison_median_seconds"),
+}
+"""Stream and median of each duration."""
 TRUSTED_AFTER = 30 * MICROSECONDS_PER_DAY
 _AGE_FROM = np.array([25, 35, 45, 55])
 
@@ -45,10 +54,12 @@ class BehaviorTable:
     def _each(self, name: str) -> np.ndarray:
         return np.array([getattr(behavior, name) for behavior in self.settings.all().values()], float)
 
-    def seconds(self, name: str, scenario: np.ndarray, normal: np.ndarray, factor: Parameter) -> np.ndarray:
-        """Lognormal durations: `factor` times the scenario's median, in whole seconds from one on; (n,)."""
-        median, sigma = self._each(name)[scenario], self._each("sigma")[scenario]
-        return np.maximum(np.rint(median * np.exp(sigma * normal) * factor), 1).astype(np.int32)
+    def seconds(self, name: str, scenario: np.ndarray, streams: RandomStreams, when: date) -> np.ndarray:
+        """Lognormal durations of `DURATIONS` around the scenario's median, not rounded; shape (n,)."""
+        stream, median = DURATIONS[name]
+        normal, sigma = streams.normal(stream, when, len(scenario)), self._each("sigma")[scenario]
+        exact: np.ndarray = self._each(median)[scenario] * np.exp(sigma * normal)
+        return exact
 
     def abandonments(self, scenario: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Poisson counts with the scenario's mean, shape (n,)."""
@@ -81,7 +92,7 @@ def draw_transactions(
     category = categorical(uniform("category"), world.product_category)
     product = catalog.choose(uniform("product"), category, limit, behaviors.price_tilt[scenario])
     price = _discounted(settings.catalog, catalog.price_cents[product], uniform("discount"))
-    amount = np.maximum(np.rint(price * world.amount), FEWEST_CENTS).astype(np.int64)
+    amount = whole(price, world.amount, SMALLEST["amount"]).astype(np.int64)
     stress = np.broadcast_to(np.asarray(world.stress, float), n)
     score = risk_score(
         buyer["credit_score_range"],
@@ -130,18 +141,16 @@ def _at_the_checkout(
     n = len(scenario)
     speed = streams.uniform("transaction.checkout_speed", day.date, n)
     abandonment = streams.uniform("transaction.cart_abandonment", day.date, n)
-    comparing = streams.normal("transaction.price_comparison", day.date, n)
-    browsing = streams.normal("transaction.time_on_site", day.date, n)
     return {
         "purchase_context": behaviors.context[scenario],
         "checkout_speed": (speed[:, None] >= behaviors.speed_below[scenario]).sum(axis=1),
         "cart_abandonment_count": behaviors.abandonments(scenario, abandonment),
-        "price_comparison_time": behaviors.seconds(
-            "price_comparison_median_seconds", scenario, comparing, world.price_comparison_time
-        ),
-        "time_on_site_seconds": behaviors.seconds(
-            "time_on_site_median_seconds", scenario, browsing, world.time_on_site_seconds
-        ),
+        **{
+            name: whole(
+                behaviors.seconds(name, scenario, streams, day.date), getattr(world, name), SMALLEST[name]
+            ).astype(np.int32)
+            for name in DURATIONS
+        },
     }
 
 
