@@ -370,7 +370,7 @@ class _Solver:
             )
         pure = np.array([float(value == self.effect.towards) for value in self._values])
         ((name, wanted),) = self.effect.sizes.items()
-        if not pure @ self._occurs:
+        if not (pure * self._occurs).any():
             there = (value for value, occurs in zip(self._values, self._occurs, strict=True) if occurs)
             raise ImpossibleEffectError("effect.towards", self.effect.towards, f"one of {', '.join(there)}")
 
