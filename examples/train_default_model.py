@@ -27,10 +27,8 @@ NOT_FEATURES = ["transaction_id", "customer_id", "event_time", "will_default"]
 
 
 def features(purchases: pd.DataFrame) -> pd.DataFrame:
-    """What was known at the moment of the purchase; text as categories."""
-    known = purchases.drop(columns=NOT_FEATURES)
-    text = known.select_dtypes(["string", "object"]).columns
-    return known.astype(dict.fromkeys(text, "category"))
+    """What was known at the moment of the purchase."""
+    return purchases.drop(columns=NOT_FEATURES)
 
 
 def models(known: pd.DataFrame) -> dict[str, object]:
