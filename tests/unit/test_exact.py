@@ -124,6 +124,13 @@ def test_the_root_of_a_step_is_where_it_rises() -> None:
     assert rounded_root(lambda x: float(x > 0.3) - 0.5, 0.0, 1.0) == 0.3
 
 
+def test_every_root_is_found_where_it_is_rounded() -> None:
+    package = Path(simtom_pipeline.__file__).parent
+    solvers = ("scipy.optimize", "brentq", "root_scalar", "fsolve")
+    files = [f for f in package.rglob("*.py") if any(name in f.read_text("utf-8") for name in solvers)]
+    assert [file.name for file in files] == ["exact.py"]
+
+
 def test_correlated_normals_depend_on_no_other_column() -> None:
     matrix = AttributeCorrelation(age_income=0.3, income_credit=0.45, credit_stability=-0.2).matrix()
     independent = list(np.random.default_rng(5).standard_normal((5, 30_000)))
@@ -144,9 +151,13 @@ def test_nothing_simulated_or_measured_comes_from_a_matrix_library() -> None:
     found = []
     for file in sorted(Path(simtom_pipeline.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "name", None)
-            if isinstance(node, ast.Attribute) and name == "inner" and getattr(node.value, "id", "") != "np":
-                continue  # the inner one of two intervals
+            imported = getattr(node, "name", None)
+            of_module = isinstance(node, ast.Attribute) and ast.unparse(node.value) in (
+                "np",
+                "stats",
+                "scipy",
+            )
+            name = node.attr if of_module else imported  # type: ignore[attr-defined]
             is_product = isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.MatMult)
             if is_product or name in FROM_A_MATRIX_LIBRARY:
                 found.append((file.name, node.lineno))  # type: ignore[attr-defined]
