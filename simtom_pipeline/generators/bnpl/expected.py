@@ -18,7 +18,7 @@ from ..drift import possible_weights
 from ..ledger import Intended, LedgerPart, Numbers, ReferenceWindow
 from .drifts import Part, Resolved, parameter_under, resolve
 from .reference import Reference, default_law, reference
-from .targets import DEFAULTS, OF_PURCHASES
+from .targets import DEFAULTS, OF_PURCHASES, causal_descendants
 from .world import FACTORS, World, moved
 
 PROFILED = (
@@ -208,7 +208,7 @@ class Expectations:
                     drift_id=drift.drift.id,
                     target=part.target.name,
                     onset=drift.course.onset,
-                    causal_descendants=part.target.descendants,
+                    causal_descendants=self._descendants(drift, part),
                     rows=[self._row(drift, part, n, edges, shares) for n in range(len(drift.course.phases))],
                     measured=part.target.measured,
                     bin_edges=edges,
@@ -231,6 +231,10 @@ class Expectations:
             tenths = np.arange(1, 10) / 10
             return tuple(map(float, -part.before[0] * np.log1p(-tenths))), (0.1,) * 10
         return (), (tuple(part.before) if target.measured and target.measured.values else ())
+
+    def _descendants(self, drift: Resolved, part: Part) -> tuple[str, ...]:
+        others = [one for one in self.drifts if one is not drift and one.drift.kind == "prior"]
+        return causal_descendants(part.target, beside_a_prior=bool(others))
 
     def _row(
         self, drift: Resolved, part: Part, number: int, edges: Numbers, shares: Numbers
@@ -255,7 +259,7 @@ class Expectations:
             "reference_shares": shares or None,
             "reference_from": self.window.first,
             "reference_to": self.window.last,
-            "causal_descendants": part.target.descendants,
+            "causal_descendants": self._descendants(drift, part),
             "scenario_digest": self.scenario.digest,
             "versions": f"simtom_pipeline {version('simtom-pipeline')}, numpy {np.__version__}",
         }
