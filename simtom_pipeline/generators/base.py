@@ -96,7 +96,11 @@ class Day:
 
     def keys(self, count: int, after: int = 0) -> np.ndarray:
         """`count` primary keys of this day, ascending, the first `after` of the day's left out."""
-        return self.index * DAY_STRIDE + 1 + after + np.arange(count, dtype=np.int64)
+        return self.keys_from(after) + np.arange(count, dtype=np.int64)
+
+    def keys_from(self, after: int) -> int:
+        """The primary key of this day that has `after` others before it."""
+        return self.index * DAY_STRIDE + 1 + after
 
     def filled(self, count: int) -> np.ndarray:
         """The column `day` of `count` rows."""

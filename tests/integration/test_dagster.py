@@ -145,7 +145,7 @@ def test_definitions_describe_tables_columns_and_lineage(scenario: Scenario, tmp
     assert transactions.metadata["dagster/table_name"] == "simtom.baseline.transactions"
     columns = {column.name: column for column in transactions.metadata["dagster/column_schema"].columns}
     assert columns["amount"].type == "DECIMAL(10,2)"
-    assert columns["amount"].description == "price at the moment of sale [USD]"
+    assert columns["amount"].description == "price at the moment of sale [USD, from 0.01 on]"
     lineage = transactions.metadata["dagster/column_lineage"].deps_by_column
     assert lineage["customer_id"][0].asset_key == key("customers")
     assert {dep.asset_key for dep in transactions.deps} == {

@@ -20,7 +20,7 @@ from ..ledger import Intended, LedgerPart, Numbers, ReferenceWindow
 from ..reachable import WholeNumbers
 from .drifts import Part, Resolved, parameter_under, resolve
 from .reference import Reference, default_law, reference
-from .targets import DEFAULTS, OF_PURCHASES
+from .targets import DEFAULTS, OF_PURCHASES, causal_descendants
 from .world import FACTORS, World, moved
 
 PROFILED = (
@@ -218,7 +218,7 @@ class Expectations:
                     drift_id=drift.drift.id,
                     target=part.target.name,
                     onset=drift.course.onset,
-                    causal_descendants=part.target.descendants,
+                    causal_descendants=self._descendants(drift, part),
                     rows=[self._row(drift, part, n, edges, shares) for n in range(len(drift.course.phases))],
                     measured=part.target.measured,
                     bin_edges=edges,
@@ -243,6 +243,10 @@ class Expectations:
             return tuple(map(float, -part.before[0] * np.log1p(-tenths))), (0.1,) * 10
         return (), (tuple(part.before) if target.measured and target.measured.values else ())
 
+    def _descendants(self, drift: Resolved, part: Part) -> tuple[str, ...]:
+        others = [one for one in self.drifts if one is not drift and one.drift.kind == "prior"]
+        return causal_descendants(part.target, beside_a_prior=bool(others))
+
     def _row(
         self, drift: Resolved, part: Part, number: int, edges: Numbers, shares: Numbers
     ) -> dict[str, object]:
@@ -266,7 +270,7 @@ class Expectations:
             "reference_shares": shares or None,
             "reference_from": self.window.first,
             "reference_to": self.window.last,
-            "causal_descendants": part.target.descendants,
+            "causal_descendants": self._descendants(drift, part),
             "scenario_digest": self.scenario.digest,
             "versions": f"simtom_pipeline {version('simtom-pipeline')}, numpy {np.__version__}",
         }

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ...contracts import Claim, DeclaredOutcome, DeclaredShares, ProfileMetric
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
-from ..base import DAY_STRIDE, MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day, day_number
+from ..base import MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day, day_number
 from ..drift import weights_of_records
 from ..ledger import Intended, LedgerPart
 from ..random_streams import RandomStreams, exponential
@@ -24,6 +24,7 @@ from .declarations import DriftOfShares
 from .drifts import Resolved, resolve, volume_factor, weights_on
 from .entities import CORRELATED, Customers, customer_columns, draw_customers, slots_starting
 from .expected import PROFILE_FROM, Expectations, expectations, profile_metrics
+from .keys import keys_by_moment
 from .population import Living, Population
 from .prior import Purchases, candidates_of, winners
 from .reference import DAYS_PER_YEAR, default_law
@@ -43,8 +44,6 @@ from .transactions import BehaviorTable, draw_transactions
 from .views import VIEWS
 from .world import Parameter, World, moved, stated_shares
 
-MOST_OF_A_DAY = DAY_STRIDE // 2
-"""Customers who come for one purchase under a prior drift are numbered from here on."""
 LARGEST_GROWTH = 3.0
 """A volume that grows faster over the scenario brings more new customers than the equilibrium has."""
 
@@ -162,9 +161,10 @@ class BnplGenerator(BaseGenerator):
         newcomers = self._newcomers(day.date, living.anyone).profile
         world = self._world_of_records(self.streams, day.date, len(day.event_time))
         drawn = self._draw_purchases(self.streams, day, living, newcomers, world)
-        drawn, passing = self._with_prior(day, living, drawn, world)
+        drawn, passing = self._with_prior(day, living, newcomers, drawn, world)
         purchases = drawn.columns
         signed_up = np.concatenate([newcomers, passing])
+        signed_up = signed_up[np.argsort(signed_up["customer_id"])]
         written = np.concatenate([self._earlier().profile, signed_up]) if day.index == 0 else signed_up
         installments, outcomes = draw_repayment(
             self.settings.credit,
@@ -199,7 +199,7 @@ class BnplGenerator(BaseGenerator):
         return Purchases(buyers.profile, columns, risk)
 
     def _with_prior(
-        self, day: Day, living: Living, drawn: Purchases, world: World
+        self, day: Day, living: Living, newcomers: np.ndarray, drawn: Purchases, world: World
     ) -> tuple[Purchases, np.ndarray]:
         """The day's purchases under its prior, and customers who come for a single one of them."""
         if not np.any(world.prior_log_odds):
@@ -208,17 +208,18 @@ class BnplGenerator(BaseGenerator):
         arrival = candidates_of(streams, day.date, len(day.event_time), world.prior_log_odds)
         again = Day(day.date, day.index, day.event_time[arrival])
         is_first = self._is_first(streams, again, living.anyone)
-        keys = day.keys(int(is_first.sum()), after=MOST_OF_A_DAY)
-        newcomers = self._customers(streams, again, keys, again.event_time[is_first]).profile
+        nobody_yet = np.zeros(int(is_first.sum()), np.int64)
+        strangers = self._customers(streams, again, nobody_yet, again.event_time[is_first]).profile
         candidates = self._draw_purchases(
-            streams, again, living, newcomers, self._world_of_records(streams, day.date, len(arrival))
+            streams, again, living, strangers, self._world_of_records(streams, day.date, len(arrival))
         )
         shift = np.broadcast_to(np.asarray(world.prior_log_odds, float), len(day.event_time))
         replaced, by = winners(streams, day.date, arrival, candidates.risk["default_probability"], shift)
         mixed = drawn.replaced(replaced, candidates, by)
         mixed.columns["transaction_id"] = drawn.columns["transaction_id"]
-        passing = candidates.profile[by[is_first[by]]]
-        return mixed.under_prior(world.prior_log_odds), passing
+        came = replaced[is_first[by]]
+        mixed = mixed.by_customers(came, keys_by_moment(day, day.event_time[came], newcomers["customer_id"]))
+        return mixed.under_prior(world.prior_log_odds), mixed.profile[came]
 
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """Shares that the landed tables must show, each on the table whose rows are its draws."""
@@ -229,10 +230,14 @@ class BnplGenerator(BaseGenerator):
         moved_names = {part.target.name for drift in self.drifts for part in drift.parts}
         if moved_names & set(CORRELATED):
             moved_names |= set(CORRELATED)
-        priors = [d.course.onset for d in self.drifts if d.drift.kind == "prior"]
         return DriftOfShares(
-            frozenset(moved_names & set(OF_PURCHASES)), self._expected.shares, min(priors, default=None)
+            frozenset(moved_names & set(OF_PURCHASES)), self._expected.shares, self._onset_of_prior
         )
+
+    @cached_property
+    def _onset_of_prior(self) -> date | None:
+        """The first day of any prior drift."""
+        return min((d.course.onset for d in self.drifts if d.drift.kind == "prior"), default=None)
 
     def claims(self) -> Sequence[Claim]:
         """What installments, outcomes and purchases say of each other."""
@@ -267,6 +272,8 @@ class BnplGenerator(BaseGenerator):
         day = self.day(when)
         signup_at = day.event_time[self._is_first(self.streams, day, anyone)]
         keys = day.keys(len(signup_at), after=self._earlier_count() if day.index == 0 else 0)
+        if self._onset_of_prior is not None and when >= self._onset_of_prior:
+            keys = keys_by_moment(day, signup_at, keys[:0])
         return self._customers(self.streams, day, keys, signup_at)
 
     def _customers(

@@ -34,6 +34,15 @@ class Purchases:
             profile, _put(self.columns, rows, other.columns, by), _put(self.risk, rows, other.risk, by)
         )
 
+    def by_customers(self, rows: np.ndarray, keys: np.ndarray) -> "Purchases":
+        """The same, `rows` made by customers of these keys, who had 0 for theirs; shapes (k,)."""
+        profile, columns = self.profile.copy(), dict(self.columns)
+        profile["customer_id"][rows] = keys
+        for name, per_customer in (("customer_id", 1), ("device_id", 10), ("payment_method_id", 10)):
+            columns[name] = columns[name].copy()
+            columns[name][rows] += keys * per_customer
+        return Purchases(profile, columns, self.risk)
+
     def under_prior(self, log_odds: Parameter) -> "Purchases":
         """The same with the default probabilities that hold given each purchase."""
         shifted = {

@@ -96,6 +96,8 @@ OF_PRIOR = (
     *(n for n in _values(TRANSACTIONS, INSTALLMENTS, OUTCOMES, DEFAULT_RISK) if n not in NOT_OF_PRIOR),
     *_rows(CUSTOMERS, DEVICES, PAYMENT_METHODS, INSTALLMENTS),
 )
+BESIDE_A_PRIOR = (*OF_PRIOR, *_values(CUSTOMERS, DEVICES, PAYMENT_METHODS))
+"""Whom another prior drift brings, and with what, depends on who defaults."""
 CORRELATED_ATTRIBUTES = (
     *_columns("customers", "birth_date", *LATENT_ATTRIBUTES),
     "payment_methods.payment_credit_limit",
@@ -212,6 +214,14 @@ DEFAULT_TARGET: Mapping[str, str] = {
     "economic_stress": "economic_stress_factor",
 }
 INTERACTION = "credit.interactions."
+
+
+def causal_descendants(target: Target, beside_a_prior: bool) -> tuple[str, ...]:
+    """What differs from the twin once a target has drifted, where another drift is of the prior or is not."""
+    follows = target.descendants
+    if beside_a_prior and "default_risk.default_probability" in follows:
+        follows = tuple(dict.fromkeys((*follows, *BESIDE_A_PRIOR)))
+    return follows
 
 
 def target_named(name: str) -> Target | None:
