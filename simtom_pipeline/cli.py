@@ -71,7 +71,7 @@ def main() -> NoReturn:
     try:
         app()
     except Exception as error:
-        if not disk.is_full(error):
+        if not disk.is_full(error, simtom_home()):
             raise
         notes = getattr(error, "__notes__", [])
         _say(" ".join([disk.describe_full(error, simtom_home()), "Make room there and run again.", *notes]))
@@ -337,7 +337,7 @@ def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunRe
     from .landing import LandingError
 
     so_far = LandedDays(days)
-    interrupts.say_at_the_end(lambda: f"Interrupted. {so_far} Run again to {so_far.left_to_do}.")
+    interrupts.say_at_the_end(lambda: f"Interrupted. {so_far} {so_far.next_step}")
     try:
         with _progress_bar(loaded.name, so_far) as progress:
             with usable_home():

@@ -11,12 +11,19 @@ from pathlib import Path
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 WORDS = re.compile("No space left on device|Disk quota exceeded|database or disk is full")
+VAGUE_WORDS = re.compile("disk I/O error|unable to open database file")
+"""What SQLite says where it could not undo what a full disk had stopped: only the disk tells why."""
+NEXT_TO_NOTHING = 1_000_000
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether the error, or one that it came of, is that a disk is full."""
+def is_full(error: BaseException, *places: Path) -> bool:
+    """Whether the error, or one that it came of, is that a disk is full, such as that of one of the `places`."""
+    words = [WORDS]
+    if any(_free_bytes(place) < NEXT_TO_NOTHING for place in places):
+        words.append(VAGUE_WORDS)
     return any(
-        (isinstance(one, OSError) and one.errno in FULL) or WORDS.search(str(one)) for one in _origins(error)
+        (isinstance(one, OSError) and one.errno in FULL) or any(said.search(str(one)) for said in words)
+        for one in _origins(error)
     )
 
 

@@ -21,13 +21,14 @@ class LandedDays:
         return f"{said} {_as_they_were(others)}" if others else said
 
     @property
-    def left_to_do(self) -> str:
-        """What another run would be for."""
+    def next_step(self) -> str:
+        """What to do where the command was ended."""
+        them = "it" if len(self.days) == 1 else "them"
         if self.count == 0:
-            return "land them" if len(self.days) > 1 else "land it"
+            return f"Run again to land {them}."
         if self.count < len(self.days):
-            return f"land the others, which --from {self.days[self.count]} does alone"
-        return "measure and check them" if len(self.days) > 1 else "measure and check it"
+            return f"Run again, from the first day or --from {self.days[self.count]}, to land the others."
+        return f"Run again to measure and check {them}."
 
 
 def _as_they_were(days: Sequence[date]) -> str:

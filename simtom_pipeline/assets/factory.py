@@ -104,7 +104,7 @@ def _history(
     def history(
         context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        days = days_asked_for(context)
+        days = days_asked_for(context, scenario)
         rows = land_history(scenario, generator, days, _connect(database), progress.landed, _fresh(context))
         _attach_rows_per_day(context, scenario, generator, rows)
         for contract in daily:

@@ -31,19 +31,20 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
-def days_asked_for(context: dg.AssetExecutionContext) -> list[date]:
+def days_asked_for(context: dg.AssetExecutionContext, scenario: Scenario) -> list[date]:
     """The days of a run's partitions, one at least: a run that lands no day is no success.
 
     Raises
     ------
-    dg.Failure : the range holds no day, as one does whose end lies before its start.
+    dg.Failure : the run names no day; a range that ends before it starts holds none.
     """
-    days = [date.fromisoformat(key) for key in context.partition_keys]
+    named = [context.run.tags[tag] for tag in range_tags("", "") if tag in context.run.tags]
+    asked = f"the range from {' to '.join(named)} holds none" if named else "the run names none"
+    partitioned = context.has_partition_key or context.has_partition_key_range
+    days = [date.fromisoformat(key) for key in (context.partition_keys if partitioned else [])]
     if not days:
-        first, last = (context.run.tags.get(tag, "nothing") for tag in range_tags("", ""))
-        raise dg.Failure(
-            f"No day has landed: the range from {first} to {last} holds none. Name a last day that is not"
-            " before the first.",
-            allow_retries=False,
+        allowed = (
+            f"a day of {scenario.name}, {scenario.clock.start} to {scenario.clock.end}, or a range of them"
         )
+        raise dg.Failure(f"No day has landed: {asked}. Allowed: {allowed}.", allow_retries=False)
     return days

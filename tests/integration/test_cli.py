@@ -135,7 +135,7 @@ def test_a_locked_database_is_said_at_once_with_its_holder(home: Path) -> None:
         holder.communicate("")
     assert result.exit_code == 2
     assert f"PID {holder.pid}" in result.output or str(holder.pid) in result.output
-    assert "Nothing was changed" in result.output
+    assert "No day has landed: 2024-01-01 to 2024-01-02 are as they were." in result.output
 
 
 def test_a_table_of_another_contract_is_refused_and_keeps_its_rows(home: Path) -> None:

@@ -467,7 +467,7 @@ def test_a_table_that_no_longer_fits_is_refused_and_keeps_its_rows(
         land(database, [1], version=2)
     assert snapshot(database) == before
     message = str(refusal.value).replace('"', "")
-    for words in (*named, str(file), "Nothing was changed", "--database", "DROP SCHEMA world CASCADE"):
+    for words in (*named, str(file), "--database", "DROP SCHEMA world CASCADE"):
         assert words in message
 
 
@@ -561,7 +561,7 @@ def test_a_locked_file_says_who_holds_it(file: Path, holder_reads: bool, we_read
         with pytest.raises(LandingError) as refusal:
             landing.connect(file, read_only=we_read).__enter__()
         assert time.monotonic() - began < 1
-        for words in (str(file), f"process {holder.pid} ", "wait for it to end", "Nothing was changed"):
+        for words in (str(file), f"process {holder.pid} ", "wait for it to end"):
             assert words in str(refusal.value)
     with landing.connect(file) as connection:
         assert versions(connection) == {0: {1}}
