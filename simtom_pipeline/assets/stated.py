@@ -58,11 +58,13 @@ class StatedSize:
 
 
 def contradictions(entry: LedgerEntry, intended: Intended) -> int:
-    """Days whose parameter, or whose intended shares, are not what the ledger says of the whole drift."""
+    """Days whose parameter, or whose intended shares, are not what the ledger says of the whole drift.
+
+    One more where the ledger says something else of it than the scenario.
+    """
     after, before = np.array(entry.after), np.array(entry.before)
-    wrong = sum(
-        not np.allclose(row["parameter"], after, atol=SAME) for row in intended.every if row["w"] == 1
-    )
+    whole = [intended.alone[0], *(row for row in intended.every if row["w"] == 1)]
+    wrong = sum(not np.allclose(row["parameter"], after, atol=SAME) for row in whole)
     if len(after) != len(entry.categories):
         return wrong
     return wrong + sum(
@@ -88,7 +90,7 @@ class Statement:
                 continue
             wanted = log(stated) if name == "mean_ratio" else float(stated)
             if found := list(self._found(name)):
-                worst = max(found, key=lambda value: abs(value - wanted))  # noqa: B023
+                worst = max(found, key=lambda value: abs(value - wanted))
                 yield StatedSize(name, wanted, worst, self._tolerance(name) * abs(wanted) + SAME)
 
     @cached_property
