@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import duckdb
@@ -15,7 +15,7 @@ from ..contracts import TableContract
 from ..generators.base import BaseGenerator
 from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER, DRIFT_LEDGER_DAILY, LedgerPart
 from ..landing import table_name
-from ..scenarios.drifts import Drift, Effect, Sudden
+from ..scenarios.drifts import Effect, Sudden
 from ..scenarios.models import ALL_DRIFTS, TWIN_MARK, Scenario
 from ..simulation import make_generator
 from ..validation.decisions import Finding, Verdict, logical, magnitude, worst
@@ -80,24 +80,12 @@ class Ledger:
     def stated(self, part: LedgerPart) -> list[Effect]:
         """What the scenario states of this very target: nothing of what a composite drift moves besides."""
         first = next(p for p in self.expectations.ledger_parts() if p.drift_id == part.drift_id)
-        return [self._drift(part.drift_id).effect] if part.target == first.target else []
-
-    def _drift(self, drift_id: str) -> Drift:
-        return next(drift for drift in self.scenario.all_drifts if drift.id == drift_id)
-
-    def _by_itself(self, drift_id: str, target: str) -> list[dict[str, Any]]:
-        """What is intended of a target with the whole drift and without it, had the scenario no other."""
-        at_once = Sudden(kind="sudden", at=self.scenario.clock.end)
-        only = self._drift(drift_id).model_copy(update={"schedule": at_once})
-        scenario = self.scenario.model_copy(update={"drifts": (only,), "drift_type": "none"})
-        generator, clock = make_generator(scenario), scenario.clock
-        part = next(p for p in generator.ledger_parts() if p.target == target)
-        days = [clock.end, *([clock.start] if clock.start < clock.end else [])]
-        return [asdict(generator.intended(part, day)) for day in days]
+        drifts = (drift for drift in self.scenario.all_drifts if drift.id == part.drift_id)
+        return [drift.effect for drift in drifts if part.target == first.target]
 
     def intended(self, drift_id: str, target: str) -> Intended:
         """The rows of one target, and those on which it can be told what its drift does by itself."""
-        every, (alone, *without) = self.daily[drift_id, target], self._by_itself(drift_id, target)
+        every, (alone, *without) = self.daily[drift_id, target], _by_itself(self.scenario, drift_id)[target]
         priors = {drift.id for drift in self.scenario.all_drifts if drift.kind == "prior"}
 
         def others(row: dict[str, Any]) -> set[tuple[str, str]]:
@@ -119,6 +107,20 @@ class Ledger:
         events = self.expectations.event_table
         contract = next(c for c in self.expectations.clean_contracts() if c.name == events)
         return ask.outcomes(self.connection, self.scenario.name, declared, events, contract.primary_key[0])
+
+
+@lru_cache(maxsize=32)
+def _by_itself(scenario: Scenario, drift_id: str) -> dict[str, list[dict[str, Any]]]:
+    """What is intended of each target with the whole drift and without it, had the scenario no other."""
+    clock = scenario.clock
+    drift = next(drift for drift in scenario.all_drifts if drift.id == drift_id)
+    only = drift.model_copy(update={"schedule": Sudden(kind="sudden", at=clock.end)})
+    generator = make_generator(scenario.model_copy(update={"drifts": (only,), "drift_type": "none"}))
+    days = [clock.end, *([clock.start] if clock.start < clock.end else [])]
+    return {
+        part.target: [asdict(generator.intended(part, day)) for day in days]
+        for part in generator.ledger_parts()
+    }
 
 
 def measured_anew(ledger: Ledger, contract: TableContract) -> Finding:

@@ -58,11 +58,13 @@ class StatedSize:
 
 
 def contradictions(entry: LedgerEntry, intended: Intended) -> int:
-    """Days whose parameter, or whose intended shares, are not what the ledger says of the whole drift."""
+    """Days whose parameter, or whose intended shares, are not what the ledger says of the whole drift.
+
+    One more where the ledger says something else of it than the scenario.
+    """
     after, before = np.array(entry.after), np.array(entry.before)
-    wrong = sum(
-        not np.allclose(row["parameter"], after, atol=SAME) for row in intended.every if row["w"] == 1
-    )
+    whole = [intended.alone[0], *(row for row in intended.every if row["w"] == 1)]
+    wrong = sum(not np.allclose(row["parameter"], after, atol=SAME) for row in whole)
     if len(after) != len(entry.categories):
         return wrong
     return wrong + sum(

@@ -4,7 +4,7 @@ What lands is rounded and prices come in lumps, so that a size is a step functio
 and not monotone. Which sizes can be reached is therefore tried, not assumed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,10 +18,11 @@ from .exact import DECIMALS, exact_sum, steady
 SIZE_TOLERANCE = 0.2
 """A size that differs by more from the stated one, relative to it, is not what was stated."""
 CLOSE, EXACT = 0.02, 0.01
-"""Off by less, a size is not improved upon; off by less, the larger of several drifts is taken."""
-TRIED = 240
-"""Factors that are tried, from far below any step to the largest."""
-FINEST = 1e-6
+"""Off by less than the first, a guess is taken; off by less than the second, the larger of several drifts."""
+TRIED = np.union1d(np.geomspace(1e-6, 0.01, 60), np.linspace(0.0, 1.0, 201))
+"""Which parts of the largest step, the logarithm of a factor, are tried."""
+THINNEST = 1e-8
+"""Factors that give a size lie this far apart at least, by their logarithm."""
 SMALLEST_BIN = 0.002
 """Share of a bin of the reference population at least."""
 HALVINGS = 40
@@ -53,10 +54,10 @@ class WholeNumbers:
     smallest: float
 
     @staticmethod
-    def of(exact: np.ndarray, smallest: float) -> "WholeNumbers":
-        """From values in any order."""
-        values, counts = np.unique(exact, return_counts=True)
-        return WholeNumbers(values, counts / counts.sum(), smallest)
+    def of(exact: np.ndarray, smallest: float) -> "tuple[WholeNumbers, np.ndarray]":
+        """From values in any order, shape (N,); and where each of them stands among `exact`."""
+        values, place, counts = np.unique(exact, return_inverse=True, return_counts=True)
+        return WholeNumbers(values, counts / counts.sum(), smallest), place
 
     def under(self, factor: float) -> np.ndarray:
         """Ascending values as they land, shape (n,)."""
@@ -120,6 +121,26 @@ class WholeNumbers:
         last = np.append(landed[1:] > landed[:-1], True)
         return landed[last], np.abs(np.cumsum(steps[order]))[last]
 
+    def plateaus(self, sign: float, furthest: float) -> tuple[np.ndarray, np.ndarray]:
+        """Every set of shares that factors above (sign 1) or below one (-1) reach, shapes (m,) and (m, bins).
+
+        Shares change where a value passes an edge; with each set comes the step, the logarithm of the factor
+        without sign, in the middle of those that lead to it.
+        """
+        passing = sign * np.log(self.edges / self.exact[:, None])
+        value, edge = np.nonzero((passing > 0) & (passing <= furthest))
+        at = passing[value, edge]
+        order = np.argsort(at, kind="stable")
+        value, edge, at = value[order], edge[order], at[order]
+        shares = np.zeros((len(at) + 1, len(self.edges) + 1))
+        shares[0] = self.shares()
+        moves, row = sign * self.mass[value], np.arange(1, len(at) + 1)
+        shares[row, edge], shares[row, edge + 1] = -moves, moves
+        shares = np.maximum(np.cumsum(shares, axis=0), 0.0)
+        start, end = np.concatenate([[0.0], at]), np.append(at, furthest)
+        wide = end - start > THINNEST
+        return ((start + end) / 2)[wide], shares[wide]
+
     def size(self, name: str) -> Callable[[float], float]:
         """The size of that name as a function of the logarithm of the factor; of the mean its logarithm's."""
         if name == "mean_ratio":
@@ -152,21 +173,39 @@ class Found:
         return abs(self.size - wanted) <= SIZE_TOLERANCE * wanted
 
 
-def nearest(size: Callable[[float], float], wanted: float, furthest: float, guess: float | None) -> Found:
-    """The step between 0 and `furthest` whose size is nearest to `wanted`: the guess if it is close.
+def nearest_in_bins(numbers: WholeNumbers, name: str, wanted: float, sign: float, furthest: float) -> Found:
+    """The nearest to a PSI or Hellinger distance of all that factors above or below one reach."""
+    steps, shares = numbers.plateaus(sign, furthest)
+    sizes = OF_BINS[name](shares, numbers.shares())
+    return _best(steps, sizes, wanted)
 
-    Otherwise many are tried; where `wanted` lies between the sizes of neighbours, the interval is halved.
+
+def _psi(shares: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """As `distance.psi`, of every row; shape (m,)."""
+    q, p = (np.maximum(some, distance.SMALLEST_SHARE) for some in (shares, reference))
+    return ((q - p) * np.log(q / p)).sum(axis=1)
+
+
+def _hellinger(shares: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """As `distance.hellinger`, of every row; shape (m,)."""
+    return np.sqrt(((np.sqrt(shares) - np.sqrt(reference)) ** 2).sum(axis=1) / 2)
+
+
+OF_BINS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"psi": _psi, "hellinger": _hellinger}
+
+
+def nearest(size: Callable[[float], float], wanted: float, furthest: float) -> Found:
+    """The step between 0 and `furthest` whose size, which grows with the step, is nearest to `wanted`.
+
+    Many are tried; where `wanted` lies between the sizes of neighbours, the interval is halved.
     """
-    if guess is not None and abs(size(guess) - wanted) <= CLOSE * wanted:
-        return _best({guess: size(guess)}, wanted)
-    steps = [0.0, *(round(float(step), DECIMALS) for step in furthest * np.geomspace(FINEST, 1.0, TRIED))]
+    steps = [round(float(step), DECIMALS) for step in furthest * TRIED]
     tried = {step: size(step) for step in steps}
     for low, high in pairwise(steps):
         if (tried[low] - wanted) * (tried[high] - wanted) < 0:
             tried |= _halved(size, wanted, low, high)
-            if abs(_best(tried, wanted).size - wanted) <= CLOSE * wanted:
-                break
-    return _best(tried, wanted)
+            break
+    return _best(np.array(sorted(tried)), np.array([tried[step] for step in sorted(tried)]), wanted)
 
 
 def _halved(size: Callable[[float], float], wanted: float, low: float, high: float) -> dict[float, float]:
@@ -179,9 +218,14 @@ def _halved(size: Callable[[float], float], wanted: float, low: float, high: flo
     return tried
 
 
-def _best(tried: dict[float, float], wanted: float) -> Found:
-    off = {step: round(abs(size - wanted) / wanted, 9) for step, size in tried.items()}
-    step = min(tried, key=lambda step: (max(off[step], EXACT), -step))
-    below = max((size for size in tried.values() if size <= wanted), default=None)
-    above = min((size for size in tried.values() if size >= wanted), default=None)
-    return Found(step, tried[step], below, above)
+def _best(steps: np.ndarray, sizes: np.ndarray, wanted: float) -> Found:
+    """The best of ascending steps with these sizes, shapes (m,)."""
+    off = np.maximum(np.round(np.abs(sizes - wanted) / wanted, 9), EXACT)
+    best = np.flatnonzero(off == off.min())[-1]
+    below, above = sizes[sizes <= wanted], sizes[sizes >= wanted]
+    return Found(
+        round(float(steps[best]), DECIMALS),
+        float(sizes[best]),
+        float(below.max()) if len(below) else None,
+        float(above.min()) if len(above) else None,
+    )

@@ -301,7 +301,7 @@ class _Solver:
         return Part(self.target, (1.0,), (float(steady(exp(size))),), Move(self.target.parameter, size))
 
     def _factor_size(self) -> float:
-        numbers = self.population.landing(self.target.parameter)
+        numbers, _ = self.population.landing(self.target.parameter)
         if self.effect.mean_ratio is not None:
             return step_to_ratio(numbers, self.effect.mean_ratio)
         direction = self.effect.towards or HIGHER

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -147,24 +147,16 @@ class Expectations:
         self.scenario, self.drifts = scenario, drifts
         self._known: dict[tuple[float, ...], Known] = {}
         self._looks = lru_cache(maxsize=WORLDS_KEPT)(self._look)
+        self._landing = cache(self.population.landing)
 
     @cached_property
     def population(self) -> Reference:
         """The reference population."""
         return reference(self.scenario.settings, self.scenario.seed)  # type: ignore[arg-type]
 
-    @cached_property
-    def numbers(self) -> dict[str, WholeNumbers]:
-        """Each numeric covariate of the reference population as it lands."""
-        return {name: self.population.landing(name) for name in FACTORS}
-
-    @cached_property
-    def _place(self) -> dict[str, np.ndarray]:
-        """Where each purchase of the reference population stands among those values, shapes (N,)."""
-        return {
-            name: np.searchsorted(some.exact, self.population.exact(name))
-            for name, some in self.numbers.items()
-        }
+    def _numbers(self, name: str) -> WholeNumbers:
+        """A numeric covariate of the reference population as it lands."""
+        return self._landing(name)[0]
 
     def _key(self, day: date) -> tuple[float, ...]:
         return tuple(drift.course.weight(day) for drift in self.drifts)
@@ -194,7 +186,8 @@ class Expectations:
     def _factors(self, name: str, state: State) -> tuple[list[tuple[float, float]], list[np.ndarray]]:
         """Possible factors of a number with their probabilities, and the weights of its ascending values."""
         factors = [(float(getattr(look.world, name)), chance) for look, chance in state.looks]
-        return factors, [np.bincount(self._place[name], look.weight) for look, _ in state.looks]
+        place = self._landing(name)[1]
+        return factors, [np.bincount(place, look.weight) for look, _ in state.looks]
 
     @cached_property
     def window(self) -> ReferenceWindow:
@@ -230,7 +223,7 @@ class Expectations:
         """Inner edges, if it is a number, and reference shares of the bins; nothing if it has no bins."""
         target = part.target
         if target.parameter in FACTORS:
-            numbers = self.numbers[target.parameter]
+            numbers = self._numbers(target.parameter)
             edges = numbers.edges / WHOLE_UNITS[target.parameter]
             # Values that are all equal have no bins.
             shares = numbers.shares() if len(edges) else edges
@@ -307,7 +300,7 @@ class Expectations:
         return _size_of_shares(state.shares(target.name), ledger)
 
     def _size_of_factor(self, name: str, ledger: LedgerPart, state: State) -> dict[str, Any]:
-        numbers, (factors, weights) = self.numbers[name], self._factors(name, state)
+        numbers, (factors, weights) = self._numbers(name), self._factors(name, state)
         found = {"mean": numbers.mean(factors, weights) / WHOLE_UNITS[name]}
         found |= numbers.distances(factors, weights)
         if not ledger.bin_edges:
@@ -334,7 +327,7 @@ class Expectations:
         return {"purchases": events, **self._on(day).profile}
 
     def _profile(self, state: State) -> dict[str, float]:
-        amount, per_dollar = self.numbers["amount"], WHOLE_UNITS["amount"]
+        amount, per_dollar = self._numbers("amount"), WHOLE_UNITS["amount"]
         factors, weights = self._factors("amount", state)
         grid = np.unique(np.concatenate([amount.under(f) for f, _ in factors]))
         below = amount.below(grid, factors, weights)

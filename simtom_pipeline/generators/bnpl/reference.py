@@ -89,8 +89,8 @@ class Reference:
         behaviors, streams = BehaviorTable(self.settings.risk_scenarios), RandomStreams(REFERENCE_SEED)
         return behaviors.seconds(name, self.codes["risk_scenario"], streams, REFERENCE_DAY.date)
 
-    def landing(self, name: str) -> WholeNumbers:
-        """What lands of a numeric column of transactions under a factor, in whole cents or seconds."""
+    def landing(self, name: str) -> tuple[WholeNumbers, np.ndarray]:
+        """What lands of a numeric column under a factor, and where each purchase stands in it, shape (N,)."""
         return WholeNumbers.of(self.exact(name), SMALLEST[name])
 
     def moved_shares(self, world: World) -> dict[str, np.ndarray]:

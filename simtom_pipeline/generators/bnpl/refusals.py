@@ -10,7 +10,7 @@ import numpy as np
 from ...scenarios.drifts import Effect
 from ...scenarios.models import Clock, Scenario
 from ...scenarios.problems import Refusal
-from ..reachable import Found, WholeNumbers, nearest
+from ..reachable import CLOSE, OF_BINS, Found, WholeNumbers, nearest, nearest_in_bins
 from . import config
 from .entities import CORRELATED
 from .reference import default_law, reference
@@ -41,8 +41,13 @@ def factor_step(numbers: WholeNumbers, name: str, wanted: float, sign: float, gu
     ------
     ImpossibleEffectError : no factor comes near enough; it names the sizes that can be reached.
     """
-    size = numbers.size(name)
-    found = nearest(lambda step: size(sign * step), wanted, log(LARGEST_FACTOR), guess)
+    size, furthest = numbers.size(name), log(LARGEST_FACTOR)
+    if guess is not None and abs(size(sign * guess) - wanted) <= CLOSE * wanted:
+        return sign * guess
+    if name in OF_BINS:
+        found = nearest_in_bins(numbers, name, wanted, sign, furthest)
+    else:
+        found = nearest(lambda step: size(sign * step), wanted, furthest)
     if not found.is_close_to(wanted):
         of_mean = name == "mean_ratio"
         stated = exp(sign * wanted) if of_mean else wanted
