@@ -1,4 +1,4 @@
-"""A generator whose days can be stopped at: a day that is drawn waits as long as a file of its name exists."""
+"""A generator whose days can be stopped at: drawing one waits as long as a file of its name exists."""
 
 import time
 from collections.abc import Mapping
