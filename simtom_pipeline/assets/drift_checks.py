@@ -93,7 +93,7 @@ class Ledger:
 
         return Intended(
             every,
-            [r for r in every if not any(i in priors or t == target for i, t in others(r))],
+            [r for r in every if r["w"] > 0 and not any(i in priors or t == target for i, t in others(r))],
             [alone, *(r for r in every if r["w"] == 1 and not others(r))],
             [*without, *(r for r in every if not self.acting[r["day"]])],
         )

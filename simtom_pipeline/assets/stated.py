@@ -30,7 +30,7 @@ class Intended:
     Attributes
     ----------
     every : all of them.
-    undisturbed : those of days on which nothing else moves the target's own distribution.
+    undisturbed : those of days on which the drift acts and nothing else moves the target's distribution.
     alone : those of days on which the drift has its whole weight and no other drift acts, and first what
         the scenario would intend if it had no other.
     without : those of days on which no drift acts, first as well.

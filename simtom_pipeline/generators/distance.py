@@ -76,16 +76,6 @@ def decile_edges(values: np.ndarray) -> np.ndarray:
     return np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
 
 
-def factor_shares(
-    values: np.ndarray,
-    edges: np.ndarray,
-    factors: Sequence[tuple[float, float]],
-    weights: Sequence[np.ndarray] = (),
-) -> np.ndarray:
-    """Share of each bin once the values (ascending) are multiplied, shape (len(edges) + 1,)."""
-    return np.diff(factor_cdf(values, factors, weights, edges), prepend=0.0, append=1.0)
-
-
 def factor_cdf(
     values: np.ndarray,
     factors: Sequence[tuple[float, float]],

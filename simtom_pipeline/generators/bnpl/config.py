@@ -48,6 +48,16 @@ Correlation = Annotated[float, Field(gt=-1, lt=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
+CORRELATED = (
+    "age_bracket",
+    "income_bracket",
+    "credit_score_range",
+    "verification_level",
+    "address_stability",
+)
+"""Attributes with a latent normal, in the order of the correlation matrix."""
+
+
 class AttributeCorrelation(FrozenModel):
     """Correlations of the latent normals behind a customer's attributes.
 
@@ -70,6 +80,12 @@ class AttributeCorrelation(FrozenModel):
             i, j = (order.index(part) for part in name.split("_"))
             matrix[i, j] = matrix[j, i] = value
         return matrix
+
+    def between(self, one: str, other: str) -> float:
+        """Correlation behind two attributes, by name; 0 with what is independent of all others."""
+        if one not in CORRELATED or other not in CORRELATED:
+            return 0.0
+        return float(self.matrix()[CORRELATED.index(one), CORRELATED.index(other)])
 
     @model_validator(mode="after")
     def _positive_definite(self) -> Self:

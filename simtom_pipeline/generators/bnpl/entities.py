@@ -115,9 +115,9 @@ def draw_customers(
     )
 
 
-LATENT_ATTRIBUTES = ("income_bracket", "credit_score_range", "verification_level", "address_stability")
-CORRELATED = ("age_bracket", *LATENT_ATTRIBUTES)
+CORRELATED = config.CORRELATED
 """Attributes whose shares move when one of them drifts."""
+LATENT_ATTRIBUTES = CORRELATED[1:]
 _VOCABULARY: Mapping[str, object] = {
     "age_bracket": config.AgeBracket,
     "income_bracket": config.IncomeBracket,

@@ -66,7 +66,6 @@ class Look:
         self._population, self.world = population, world
         law = default_law(population.settings, population.seed)
         self.weight, probability = population.under(world, law)
-        self._unweighted = bool((self.weight == 1).all())
         self.default_rate = exact_mean(self.weight * probability)
         level = _level(probability)
         self.yes = np.bincount(level, self.weight * probability, LEVELS)
@@ -76,12 +75,11 @@ class Look:
     def shares(self, name: str) -> np.ndarray:
         """Shares of a categorical variable among purchases, shape (k,).
 
-        What moved by itself is exact: only a prior moves it besides, since drifts that would bend each other
-        are refused. What follows from other moves is as the reference population says.
+        What moved by itself is exact; what follows from other moves is as the reference population says.
         """
-        stated, moved_shares = self._population.stated(name), self._population.moved_shares(self.world)
-        own = moved_shares.get(name, stated)
-        if self._unweighted or (name in moved_shares and self.world.prior_log_odds == 0):
+        stated = self._population.stated(name)
+        own = self._population.moved_shares(self.world).get(name, stated)
+        if not self._follows(name):
             return own
         if name not in self._shares:
             codes = self._population.codes[name]
@@ -90,6 +88,13 @@ class Look:
             extra = np.bincount(codes, self.weight - alone, len(stated)) / len(codes)
             self._shares[name] = np.clip(own + extra, 0.0, 1.0)
         return self._shares[name]
+
+    def _follows(self, name: str) -> bool:
+        """Whether the variable moves with others: with the outcome, or with attributes correlated with it."""
+        if self.world.prior_log_odds != 0:
+            return True
+        correlation = self._population.settings.population.correlation
+        return any(correlation.between(name, other) != 0 for other in self.world.customers if other != name)
 
 
 LOWEST_LOG_ODDS, LEVELS = -25.0, 10_001

@@ -139,7 +139,7 @@ def _bent(
     drifts: Sequence["Resolved"], settings: config.BnplSettings, clock: Clock, numbers: Mapping[str, int]
 ) -> Iterator[Refusal]:
     """Of correlated attributes that drift on a common day: each moves the other's shares."""
-    matrix = settings.population.correlation.matrix()
+    correlation = settings.population.correlation
     of_attributes = [
         (drift, part.target.name)
         for drift in drifts
@@ -147,8 +147,7 @@ def _bent(
         if part.target.name in CORRELATED
     ]
     for (one, name), (other, other_name) in combinations(of_attributes, 2):
-        correlated = matrix[CORRELATED.index(name), CORRELATED.index(other_name)] != 0
-        if name != other_name and correlated and _together(one, other, clock):
+        if name != other_name and correlation.between(name, other_name) != 0 and _together(one, other, clock):
             yield Refusal(
                 ("drifts", numbers[other.drift.id], "target"),
                 other_name,
