@@ -17,7 +17,7 @@ NEXT_TO_NOTHING = 1_000_000
 
 
 def is_full(error: BaseException, *places: Path) -> bool:
-    """Whether the error, or one that it came of, is that a disk is full, such as that of the `places`."""
+    """Whether the error, or one that it came of, is that a disk is full: at best that of the `places`."""
     words = [WORDS]
     if any(_free_bytes(place) < NEXT_TO_NOTHING for place in places):
         words.append(VAGUE_WORDS)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -18,7 +19,11 @@ from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+SECONDS_TO_END = 30
+"""How long further signals wait for the first one to have its effect."""
+
 _told: list[int] = []
+_raised: list[float] = []
 _pipe: list[int] = []
 _last_words: list[Callable[[], str]] = [lambda: "Interrupted."]
 
@@ -39,8 +44,12 @@ def heed() -> None:
         signal.signal(number, _interrupt)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise Interrupted(number)
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise, unless the process is ending already: whoever is impatient must not cut that short."""
+    now = time.monotonic()
+    if not _raised or now - _raised[-1] > SECONDS_TO_END:
+        _raised.append(now)
+        raise Interrupted(number)
 
 
 def received() -> int | None:

@@ -43,8 +43,7 @@ def days_asked_for(context: dg.AssetExecutionContext, scenario: Scenario) -> lis
     partitioned = context.has_partition_key or context.has_partition_key_range
     days = [date.fromisoformat(key) for key in (context.partition_keys if partitioned else [])]
     if not days:
-        allowed = (
-            f"a day of {scenario.name}, {scenario.clock.start} to {scenario.clock.end}, or a range of them"
-        )
+        calendar = f"{scenario.clock.start} to {scenario.clock.end}"
+        allowed = f"a day of {scenario.name}, {calendar}, or a range of them"
         raise dg.Failure(f"No day has landed: {asked}. Allowed: {allowed}.", allow_retries=False)
     return days

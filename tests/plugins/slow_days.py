@@ -1,4 +1,4 @@
-"""A generator whose days can be stopped at: drawing one waits as long as a file of its name exists."""
+"""A generator that can be stopped: at each of its moments it waits as long as a file holds it."""
 
 import time
 from collections.abc import Mapping
@@ -7,7 +7,6 @@ from simtom_pipeline.contracts import BIGINT, DATE, TIMESTAMP, Column, TableCont
 from simtom_pipeline.generators.base import BaseGenerator, Columns, Day
 from simtom_pipeline.generators.registry import register_generator
 from simtom_pipeline.home import simtom_home
-from simtom_pipeline.scenarios.base import GeneratorSettings
 
 TICKS = TableContract(
     name="ticks",
@@ -22,29 +21,29 @@ TICKS = TableContract(
 )
 
 
-class SlowDaysSettings(GeneratorSettings):
-    """The section `slow_days`."""
+def pass_by(moment: str) -> None:
+    """Say in `reached/` that the moment has come if it is held, and wait until it is not."""
+    hold = simtom_home() / "hold" / moment
+    while hold.exists():
+        (simtom_home() / "reached" / moment).touch()
+        time.sleep(0.01)
 
 
 @register_generator("slow_days")
 class SlowDays(BaseGenerator):
-    """Ticks; on a day with a file `hold/<day>` in the home it says so in `reached/<day>` and waits."""
+    """A tick at every arrival."""
 
-    settings_model = SlowDaysSettings
     tables = (TICKS,)
     event_table = "ticks"
 
     def draw_day(self, day: Day) -> Mapping[str, Columns]:
-        """Wait if the day is held, fail if it is broken, then tick at every arrival."""
-        home = simtom_home()
-        hold = home / "hold" / str(day.date)
-        if hold.exists():
-            (home / "reached" / str(day.date)).touch()
-        while hold.exists():
-            time.sleep(0.01)
-        if (home / "broken" / str(day.date)).exists():
-            raise RuntimeError(f"{day.date} cannot be drawn")
+        """The day's ticks; a day with a file in `broken/` cannot be drawn."""
+        pass_by("any day")
+        pass_by(str(day.date))
+        if (simtom_home() / "broken" / str(day.date)).exists():
+            raise RuntimeError(f"{day.date} is broken")
         n = len(day.event_time)
-        return {
-            "ticks": {"tick_id": day.keys(n), "day": day.filled(n), "event_time": day.event_time},
-        }
+        return {"ticks": {"tick_id": day.keys(n), "day": day.filled(n), "event_time": day.event_time}}
+
+
+pass_by("import")
