@@ -178,13 +178,14 @@ def test_every_table_has_its_checks(scenario: Scenario, instance: dg.DagsterInst
         assert evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN, evaluation
     assert names["transactions"] == {
         "primary_key", "day_boundaries", "temporal_integrity", "daily_volume", "hour_of_day",
-        "declared_shares", "replay",
+        "declared_shares", "replay", "landed_content",
     }  # fmt: skip
     for table in ("customers", "devices", "payment_methods"):
         assert {"primary_key", "day_boundaries", "declared_shares", "replay"} <= names[table]
-    assert names["products"] == {"primary_key", "replay"}
+    assert names["products"] == {"primary_key", "replay", "landed_content"}
+    assert names["truth/runs"] == {"primary_key", "one_world"}
     assert names["outcomes"] == {
-        "primary_key", "temporal_integrity", "replay", "default_is_an_unpaid_installment",
+        "primary_key", "temporal_integrity", "replay", "landed_content", "default_is_an_unpaid_installment",
         "first_missed_payment", "label_maturity", "outcome_rate",
     }  # fmt: skip
     assert {"declared_probability", "bayes_auc", "leakage"} <= names["truth/default_risk"]
@@ -308,7 +309,7 @@ def test_a_failing_landing_keeps_the_days_that_were_there(
     before = counts(file)
     from simtom_pipeline import landing
 
-    original = landing._insert
+    original = landing.insert
 
     def breaks(connection: Any, name: str, rows: Any) -> None:
         if "transactions" in name:
@@ -316,7 +317,7 @@ def test_a_failing_landing_keeps_the_days_that_were_there(
         original(connection, name, rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "_insert", breaks)
+        patch.setattr(landing, "insert", breaks)
         failed = materialize(scenario, file, instance, "2024-01-04", "2024-01-08", raise_on_error=False)
     assert not failed.success
     assert counts(file) == before
