@@ -8,11 +8,9 @@ import duckdb
 import pytest
 
 from simtom_pipeline import ScenarioError, load_scenario
-from simtom_pipeline.assets.derived import land_derived
-from simtom_pipeline.assets.history import land_history
 from simtom_pipeline.calibration import CALIBRATION_FILE, calibration_text
 from simtom_pipeline.landing import connect
-from simtom_pipeline.simulation import registry
+from tests.landed import land_and_measure
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,11 +21,7 @@ QUERIES = re.findall(r"```sql\n(.*?)```\n```\n(.*?)```", README, re.DOTALL)
 def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The whole baseline, landed as the assets land it."""
     file = tmp_path_factory.mktemp("year") / "simtom.duckdb"
-    scenario = load_scenario("baseline")
-    generator = registry().generator("bnpl")
-    land_history(scenario, generator, scenario.clock.days(), lambda: connect(file), lambda days: None)
-    with connect(file) as connection:
-        land_derived(connection, scenario)
+    with connect(land_and_measure(load_scenario("baseline"), file)) as connection:
         yield connection
 
 
@@ -44,7 +38,7 @@ def test_a_query_of_the_readme_gives_its_output(number: int, year: duckdb.DuckDB
 
 def test_the_row_counts_of_the_readme_are_those_of_the_baseline(year: duckdb.DuckDBPyConnection) -> None:
     stated = re.findall(r"^ (baseline\w*\.\w+) +([\d,]+)", README, re.MULTILINE)
-    assert len(stated) == 12
+    assert len(stated) == 14
     for table, count in stated:
         assert f"{year.sql(f'SELECT count(*) FROM {table}').fetchall()[0][0]:,}" == count, table
 
