@@ -280,8 +280,8 @@ GOLDEN_OF_WHAT_CHANGES = {
 """The same of scenarios with drift, noise and faults, at a small volume and without the ledger's versions."""
 FEW = {"volume.base_daily_volume": 100, "bnpl.population.initial_customers": 100}
 DRAWN_BY = (2, 2)
-"""Versions of the lender's model and of the engine that draw these days. A file refuses days of another version
-beside its own, so when golden days change one of them is raised, and with it the sum of all digests below."""
+"""Versions of the lender's model and of the engine that draw these days. A file refuses days of another
+version beside its own: when golden days change, one is raised, and with it the sum of all digests below."""
 SUM_OF_GOLDEN = "15743a4f26f9437c"
 
 
