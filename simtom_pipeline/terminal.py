@@ -1,0 +1,97 @@
+"""What a person sees of a run in the terminal: its progress while it lasts, and a summary at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from .home import simtom_home
+from .landed_days import LandedDays
+from .scenarios.models import TWIN_MARK, Scenario
+
+if TYPE_CHECKING:
+    from .assets.run import RunReport
+
+out = Console()
+err = Console(stderr=True)
+
+
+@contextmanager
+def progress_bar(name: str, so_far: LandedDays) -> Iterator["_Bar"]:
+    """What shows how far a run has come; it counts the days that land in `so_far`."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err) as progress:
+        yield _Bar(progress, name, so_far)
+
+
+class _Bar:
+    """Progress in three stages: Dagster takes note of the run, days land, Dagster keeps the record."""
+
+    def __init__(self, progress: Progress, name: str, so_far: LandedDays) -> None:
+        self._progress, self._name, self._so_far = progress, name, so_far
+        self._stage = progress.add_task(f"{name}: planning the run in Dagster", total=None)
+        self._landing: TaskID | None = None
+
+    def landed(self, days: int) -> None:
+        """Advance by `days`."""
+        self._so_far.count += days
+        asked = len(self._so_far.days)
+        if self._landing is None:
+            self._progress.remove_task(self._stage)
+            self._landing = self._progress.add_task(f"{self._name}: days simulated and landed", total=asked)
+        self._progress.update(self._landing, advance=days)
+        if self._so_far.count == asked:
+            self._stage = self._progress.add_task(
+                f"{self._name}: recording them in Dagster, checking", total=None
+            )
+
+
+def _said(report: "RunReport") -> Iterator[tuple[str, bool]]:
+    """A line for each check that did not pass, and whether it failed; one for all that say the same."""
+    alike: dict[tuple[str, bool], list[str]] = {}
+    for result in report.checks:
+        if not result.passed:
+            name = f"{result.table} {result.name}"
+            alike.setdefault((result.summary, result.failed), []).append(name)
+    for (summary, failed), names in alike.items():
+        those = names[0] if len(names) == 1 else f"{len(names)} checks"
+        yield f"  {'FAILED' if failed else 'cannot tell'}: {those}: {summary}", failed
+
+
+def summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
+    """What a run left behind: rows, checks that did not pass, queries to try, what to do next."""
+    rows = Table("table", "rows", box=None, header_style="bold")
+    rows.columns[1].justify = "right"
+    for table, count in report.rows.items():
+        rows.add_row(table, f"{count:,}")
+    out.print(rows)
+    passed = sum(result.passed for result in report.checks)
+    out.print(f"\nChecks: {passed} of {len(report.checks)} passed", highlight=False)
+    for line, failed in _said(report):
+        style = "red" if failed else "yellow"
+        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"\nThe data is in {file}. Try in DuckDB:\n", highlight=False, markup=False, soft_wrap=True)
+    for query in report.queries:
+        out.print(query, highlight=False, markup=False, soft_wrap=True)
+    if TWIN_MARK in scenario.name:
+        original = scenario.name.split(TWIN_MARK)[0]
+        out.print(f"\nThe checks of {original} in Dagster compare it with this twin.", highlight=False)
+    elif not report.known_to_dagster:
+        out.print(
+            f"\nTo see {scenario.name} in Dagster, put its file into {simtom_home() / 'scenarios'}.",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    else:
+        out.print("\nRun history and checks: simtom ui", highlight=False)
