@@ -16,9 +16,7 @@ from .partitions import asset_key
 
 def describe(scenario: Scenario, contract: TableContract | ViewContract, database: str) -> dict[str, Any]:
     """Metadata of an asset's definition."""
-    schema = (
-        landing.schema_of(scenario.name, contract) if isinstance(contract, TableContract) else scenario.name
-    )
+    schema = landing.schema_of(scenario.name, contract)
     name = contract.call if isinstance(contract, ViewContract) else contract.name
     return {
         "dagster/column_schema": column_schema(contract),

@@ -170,6 +170,12 @@ def test_definitions_describe_tables_columns_and_lineage(scenario: Scenario, tmp
     assert (source.asset_key, source.column_name) == (key("customers"), "state")
 
 
+def test_what_only_the_simulator_knows_is_called_by_its_schema(tmp_path: Path) -> None:
+    graphs = scenario_definitions(load_scenario("outage"), tmp_path / "simtom.duckdb")
+    names = {spec.metadata["dagster/table_name"] for spec in graphs.resolve_all_asset_specs()}
+    assert {"simtom.outage_truth.clean_transactions", "simtom.outage_truth.landed_days"} <= names
+
+
 def test_every_table_has_its_checks(scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     result = materialize(scenario, tmp_path / "x.duckdb", instance, "2024-01-01", "2024-01-10")
     names: dict[str, set[str]] = {}
