@@ -171,7 +171,7 @@ def test_definitions_describe_tables_columns_and_lineage(scenario: Scenario, tmp
 
 
 def test_what_only_the_simulator_knows_is_called_by_its_schema(tmp_path: Path) -> None:
-    graphs = scenario_definitions(load_scenario("outage"), tmp_path / "simtom.duckdb")
+    graphs = definitions(load_scenario("outage"), tmp_path / "simtom.duckdb")
     names = {spec.metadata["dagster/table_name"] for spec in graphs.resolve_all_asset_specs()}
     assert {"simtom.outage_truth.clean_transactions", "simtom.outage_truth.landed_days"} <= names
 
