@@ -55,12 +55,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _unraisable(what: "sys.UnraisableHookArgs") -> None:
     """Where an exception cannot be raised, as when an object is disposed of, the signal comes once more."""
-    if not isinstance(what.exc_value, Interrupted):
+    number = received()
+    if number is None or isinstance(what.exc_value, Exception):
         sys.__unraisablehook__(what)
         return
     _raised.clear()
-    main_thread = threading.main_thread().ident
-    threading.Timer(0.05, signal.pthread_kill, (main_thread, *what.exc_value.args)).start()
+    threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, number)).start()
 
 
 def received() -> int | None:
