@@ -338,6 +338,7 @@ def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunRe
         if str(so_far) not in getattr(error, "__notes__", []):
             error.add_note(str(so_far))
         raise
+    interrupts.say_at_the_end(lambda: f"Interrupted. {so_far}")
     summarise(loaded, report, file)
     return report
 

@@ -42,6 +42,7 @@ def heed() -> None:
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in SIGNALS:
         signal.signal(number, _interrupt)
+    sys.unraisablehook = _unraisable
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -50,6 +51,16 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _raised or now - _raised[-1] > SECONDS_TO_END:
         _raised.append(now)
         raise Interrupted(number)
+
+
+def _unraisable(what: "sys.UnraisableHookArgs") -> None:
+    """Where an exception cannot be raised, as when an object is disposed of, the signal comes once more."""
+    number = received()
+    if number is None or isinstance(what.exc_value, Exception):
+        sys.__unraisablehook__(what)
+        return
+    _raised.clear()
+    threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, number)).start()
 
 
 def received() -> int | None:

@@ -1,5 +1,6 @@
 """The Dagster instance that keeps run history: `$SIMTOM_HOME/dagster`, set up once."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def prepare_instance(home: Path) -> Path:
     Two processes that open a fresh instance at once break its migrations, so the first one initialises
     it under a lock. A configuration that the user has edited is kept.
     """
+    # Where a signal comes while a connection is closed, SQLAlchemy would log its traceback.
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     _keep_out_of_git(home)

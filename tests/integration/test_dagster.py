@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -366,14 +367,7 @@ def test_the_ui_serves_every_scenario_and_backfills_a_range_in_one_run(home: Pat
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-c",
-        "from simtom_pipeline.cli import main; main()",
-        "ui",
-        "--port",
-        str(port),
-    ]
+    command = [sys.executable, "-m", "simtom_pipeline", "ui", "--port", str(port)]
     log = home / "ui.log"
     with log.open("w") as output:
         server = subprocess.Popen(
@@ -400,8 +394,12 @@ def test_the_ui_serves_every_scenario_and_backfills_a_range_in_one_run(home: Pat
         groups = {node["groupName"] for node in nodes}
         assert {"baseline", "flash_sale", "holiday_season"} <= groups
         assert f"http://127.0.0.1:{port}" in log.read_text()
+        os.killpg(server.pid, signal.SIGINT)  # Ctrl-C reaches whoever the terminal knows
+        assert server.wait(90) == 130
+        assert "Traceback" not in log.read_text()
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 
