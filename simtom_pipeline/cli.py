@@ -17,20 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from . import disk, interrupts
 from .home import default_database, simtom_home
 from .landed_days import LandedDays
+from .progress_bar import progress_bar
 from .scenarios.base import valid_name
 from .scenarios.models import ALL_DRIFTS, ALL_FAULTS, TWIN_MARK, Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
@@ -302,7 +294,7 @@ def _land(loaded: Scenario, days: list[date], file: Path) -> "RunReport":
     so_far = LandedDays(days)
     interrupts.say_at_the_end(lambda: f"Interrupted. {so_far} {so_far.next_step}")
     try:
-        with _progress_bar(loaded.name, so_far) as progress:
+        with progress_bar(loaded.name, so_far, err) as progress:
             with usable_home():
                 prepare_instance(simtom_home())
             report = run_history(loaded, days, file, simtom_home(), progress)
@@ -368,35 +360,6 @@ def _day(option: str, text: str | None, default: date) -> date:
     except ValueError as error:
         problem = Problem(Origin(option), "", repr(text), f"a day such as 2024-06-01 ({error})")
         raise ScenarioError([problem]) from None
-
-
-@contextmanager
-def _progress_bar(name: str, so_far: LandedDays) -> Iterator["_Bar"]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=err) as progress:
-        yield _Bar(progress, name, so_far)
-
-
-class _Bar:
-    """Progress in three stages: Dagster takes note of the run, days land, Dagster keeps the record."""
-
-    def __init__(self, progress: Progress, name: str, so_far: LandedDays) -> None:
-        self._progress, self._name, self._so_far = progress, name, so_far
-        self._stage = progress.add_task(f"{name}: planning the run in Dagster", total=None)
-        self._landing: TaskID | None = None
-
-    def landed(self, days: int) -> None:
-        """Advance by `days`."""
-        self._so_far.count += days
-        asked = len(self._so_far.days)
-        if self._landing is None:
-            self._progress.remove_task(self._stage)
-            self._landing = self._progress.add_task(f"{self._name}: days simulated and landed", total=asked)
-        self._progress.update(self._landing, advance=days)
-        if self._so_far.count == asked:
-            self._stage = self._progress.add_task(
-                f"{self._name}: recording them in Dagster, checking", total=None
-            )
 
 
 def _summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
