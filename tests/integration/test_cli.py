@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from simtom_pipeline.cli import app
+from tests.visits import furnish
 
 SIMTOM = [sys.executable, "-c", "from simtom_pipeline.cli import main; main()"]
 SMALL = ["--set", "volume.base_daily_volume=100", "--set", "bnpl.population.initial_customers=300"]
@@ -68,13 +69,14 @@ def test_a_file_that_is_called_as_the_scenario_is_refused(home: Path) -> None:
 
 
 def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(home: Path) -> None:
-    assert simtom("run", "baseline", "--to", "2024-01-02", *SMALL).exit_code == 0
+    furnish(home, "2024-01-01", "2024-01-03")
+    assert simtom("run", "visits").exit_code == 0
     with duckdb.connect(str(home / "simtom.duckdb")) as connection:
-        connection.execute("UPDATE baseline.transactions SET amount = 3 * amount WHERE day = '2024-01-01'")
-    again = simtom("run", "baseline", "--from", "2024-01-02", "--to", "2024-01-02", *SMALL)
+        connection.execute("UPDATE visits.page_views SET page = 'home' WHERE day = '2024-01-01'")
+    again = simtom("run", "visits", "--from", "2024-01-02")
     assert again.exit_code == 1
     said = " ".join(again.output.split())
-    assert "FAILED: baseline/transactions landed_content: 1 days of transactions (2024-01-01) are" in said
+    assert "FAILED: visits/page_views landed_content: 1 days of page_views (2024-01-01) are" in said
 
 
 def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(home: Path) -> None:
@@ -167,8 +169,9 @@ def test_check_says_how_much_a_scenario_holds(home: Path) -> None:
 
 def test_a_run_killed_in_the_middle_leaves_whole_days_and_the_next_one_lands_the_rest(home: Path) -> None:
     """SIGKILL right after the first transaction: nothing waits for the dead, nothing is lost or doubled."""
+    furnish(home, "2024-01-01", "2024-02-01")
     file = home / "simtom.duckdb"
-    command = [*SIMTOM, "run", "baseline", "--to", "2024-02-01", *SMALL]
+    command = [*SIMTOM, "run", "visits"]
     first = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy()
     )
@@ -191,16 +194,17 @@ def days_in(file: Path) -> int:
     """Days that have landed, as far as the file can be looked at."""
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
-            return connection.execute("SELECT count(DISTINCT day) FROM baseline.transactions").fetchall()[0][
-                0
-            ]
+            days = connection.execute("SELECT count(DISTINCT day) FROM visits.page_views").fetchall()
+            return int(days[0][0])
     except (duckdb.IOException, duckdb.CatalogException):
         return 0
 
 
 def test_two_runs_at_once_take_turns(home: Path) -> None:
+    furnish(home, "2024-01-01", "2024-01-06")
+
     def start(first: str, last: str) -> subprocess.Popen[str]:
-        command = [*SIMTOM, "run", "baseline", "--from", first, "--to", last, *SMALL]
+        command = [*SIMTOM, "run", "visits", "--from", first, "--to", last]
         pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, env=os.environ.copy(), text=True, **pipes)
 

@@ -13,14 +13,9 @@ from simtom_pipeline import ScenarioError, generators, load_scenario, simulate_d
 from simtom_pipeline.cli import app
 from simtom_pipeline.generators.registry import DuplicateGeneratorError, discover, register_generator
 from simtom_pipeline.simulation import registry
+from tests.visits import PLUGIN, furnish
 
-PLUGIN = Path(__file__).parents[1] / "plugins" / "page_views.py"
-SCENARIO = """\
-name: visits
-generator: page_views
-seed: 3
-clock: {start: 2024-01-01, end: 2024-03-10}
-volume: {base_daily_volume: 700, daily_noise: 0.05}
+HOURS_AND_PAGES = """\
 arrivals: {arrival_pattern: nhpp, peak_hours: [12, 19]}
 page_views:
   page: {home: 0.5, search: 0.3, basket: 0.2}
@@ -30,10 +25,7 @@ page_views:
 @pytest.fixture
 def visits(home: Path) -> Path:
     """A home with the plugin and a scenario of it."""
-    for folder in ("generators", "scenarios"):
-        (home / folder).mkdir()
-    shutil.copy(PLUGIN, home / "generators" / "page_views.py")
-    (home / "scenarios" / "visits.yaml").write_text(SCENARIO)
+    furnish(home, "2024-01-01", "2024-03-10", 700, HOURS_AND_PAGES)
     return home
 
 

@@ -1,6 +1,5 @@
 """A file holds one world of a scenario: others are refused before the first row, unless asked for."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,25 +17,15 @@ from simtom_pipeline.cli import app
 from simtom_pipeline.records import FRESH_TAG, AnotherWorldError
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import world
+from tests.visits import furnish
 
-PLUGIN = Path(__file__).parents[1] / "plugins" / "page_views.py"
-SCENARIO = """\
-name: visits
-generator: page_views
-seed: 3
-clock: {start: 2024-01-10, end: 2024-01-20}
-volume: {base_daily_volume: 50}
-"""
 LATER = ["--from", "2024-01-19"]
 
 
 @pytest.fixture
 def visits(home: Path) -> Path:
     """The file of a home with a small scenario, of which eleven days have landed."""
-    for folder in ("generators", "scenarios"):
-        (home / folder).mkdir()
-    shutil.copy(PLUGIN, home / "generators" / "page_views.py")
-    (home / "scenarios" / "visits.yaml").write_text(SCENARIO)
+    furnish(home, "2024-01-10", "2024-01-20")
     assert simtom("run", "visits").exit_code == 0
     return home / "simtom.duckdb"
 
