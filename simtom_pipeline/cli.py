@@ -25,7 +25,7 @@ from .scenarios.base import valid_name
 from .scenarios.models import ALL_DRIFTS, ALL_FAULTS, Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
 from .scenarios.yaml_reader import read_value
-from .simulation import load_all, load_scenario, make_generator, registry
+from .simulation import load_all, load_scenario, make_generator, registry, without_weight
 from .terminal import err, out, progress_bar, summarise
 
 if TYPE_CHECKING:
@@ -138,6 +138,8 @@ def check(scenario: ScenarioArgument) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for name in without_weight(loaded):
+        out.print(f"{name} never acts: its schedule has no weight on any of these days.", highlight=False)
 
 
 @app.command()

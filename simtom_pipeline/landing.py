@@ -18,8 +18,13 @@ from .contracts import Column, TableContract, ViewContract
 from .interrupts import held_back
 
 Connection = duckdb.DuckDBPyConnection
-Record = Callable[[Connection, Sequence[TableContract], Collection[date], Mapping[str, pa.Table]], None]
-"""Keeps a record of what lands, in the transaction that lands it: contracts, days, tables."""
+Record = Callable[
+    [Connection, Sequence[TableContract], Collection[date], Mapping[str, pa.Table]], Collection[str]
+]
+"""Keeps a record of what lands (contracts, days, tables), in the transaction that lands it.
+
+It names the tables that need not land, because they are on record as the same.
+"""
 
 
 class LandingError(RuntimeError):
@@ -125,10 +130,9 @@ def replace_days(
     """
     with transaction(connection, committed):
         ensure_tables(connection, scenario, contracts, views)
-        if record:
-            record(connection, contracts, days, tables)
+        there = record(connection, contracts, days, tables) if record else ()
         for contract in contracts:
-            if contract.name not in tables:
+            if contract.name not in tables or contract.name in there:
                 continue
             name = table_name(scenario, contract)
             if contract.daily:

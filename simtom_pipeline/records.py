@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from . import landing
-from .content import ALGORITHM, NO_ROWS, digests
+from .content import ALGORITHM, NO_ROWS, Digest, digests
 from .contracts import TableContract
 from .landing import Connection, LandingError, quoted, table_name
 from .record_tables import LANDED_DAYS, RUNS
@@ -95,6 +95,9 @@ class Recorder:
     ----------
     fresh : whether the world may take the place of another one.
     days : what the run was asked for; none where only constant tables land.
+    how : what `runs` calls it.
+    restores : whether constant tables land also where they are on record as the same. A run that is about
+        days leaves those as they are, so that what was done to them since is found and not mended in silence.
     """
 
     scenario: str
@@ -103,6 +106,7 @@ class Recorder:
     fresh: bool
     days: Sequence[date]
     how: str = LANDED
+    restores: bool = False
     _run: int | None = None
 
     def check(self, connection: Connection) -> Kept:
@@ -123,9 +127,12 @@ class Recorder:
         contracts: Sequence[TableContract],
         days: Collection[date],
         tables: Mapping[str, pa.Table],
-    ) -> None:
-        """Record rows that land in this transaction: `days` of daily tables, constant ones whole."""
-        found = self.check(connection)
+    ) -> set[str]:
+        """Record rows that land in this transaction: `days` of daily tables, constant ones whole.
+
+        Returns the names of constant tables that are on record as the same already.
+        """
+        found, same = self.check(connection), set[str]()
         if self._run is None:
             self._run = self._begin(connection, contracts, found)
         for contract in contracts:
@@ -136,22 +143,36 @@ class Recorder:
                 of_day = digests(connection, contract, "simtom_content")
             finally:
                 connection.unregister("simtom_content")
-            wanted = sorted(days) if contract.daily else [None]
-            self._keep(connection, contract, {day: of_day.get(day, NO_ROWS) for day in wanted})
+            if contract.daily:
+                self._keep(connection, contract, {day: of_day.get(day, NO_ROWS) for day in sorted(days)})
+            elif self._is_there(connection, contract, of_day.get(None, NO_ROWS)):
+                same.add(contract.name)
+            else:
+                self._keep(connection, contract, {None: of_day.get(None, NO_ROWS)})
+        return same
+
+    def _is_there(self, connection: Connection, contract: TableContract, content: Digest) -> bool:
+        """Whether a constant table is on record with that content and may stay as it is."""
+        recorded = connection.execute(
+            f"SELECT world, rows, digest, algorithm FROM {table_name(self.scenario, LANDED_DAYS)}"
+            " WHERE table_name = ? AND day IS NULL",
+            [contract.name],
+        ).fetchall()
+        restores = self.restores or self.fresh
+        return not restores and recorded == [(self.world.digest, content.rows, content.sum, ALGORITHM)]
 
     def adopt(
         self, connection: Connection, contracts: Sequence[TableContract], days: Collection[date]
     ) -> None:
-        """Record landed days as they are in the file: they have been seen to be of this world."""
+        """Record days of daily tables as they are in the file: they have been seen to be of this world."""
         if self._run is None:
             self._run = self._begin(connection, contracts, self.check(connection))
         for contract in contracts:
             of_day = digests(connection, contract, table_name(self.scenario, contract))
-            wanted = sorted(days) if contract.daily else [None]
-            self._keep(connection, contract, {day: of_day.get(day, NO_ROWS) for day in wanted})
+            self._keep(connection, contract, {day: of_day.get(day, NO_ROWS) for day in sorted(days)})
 
     def _keep(
-        self, connection: Connection, contract: TableContract, of_day: Mapping[date | None, Any]
+        self, connection: Connection, contract: TableContract, of_day: Mapping[date | None, Digest]
     ) -> None:
         table, n = table_name(self.scenario, LANDED_DAYS), len(of_day)
         rows = LANDED_DAYS.table({

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from .generators.base import ENGINE_VERSION, BaseGenerator
+from .generators.drift import Course
 from .generators.fault_contracts import refused as refused_faults
 from .generators.registry import Registry, discover
 from .home import simtom_home
@@ -79,6 +80,14 @@ def simulate_day(scenario: Scenario, day: date) -> dict[str, pa.Table]:
 def world(scenario: Scenario) -> World:
     """What decides the rows of a scenario, and what would make them others."""
     return world_of(scenario, registry().generator(scenario.generator).model_version, ENGINE_VERSION)
+
+
+def without_weight(scenario: Scenario) -> list[str]:
+    """Ids of drifts and faults that act on no day of the clock, such as those that begin after its end."""
+    days, clock = scenario.clock.days(), scenario.clock
+    declared = (*scenario.all_drifts, *scenario.faults)
+    courses = {one.id: Course(one.schedule, clock) for one in declared if one.schedule is not None}
+    return [name for name, course in courses.items() if not any(course.weight(day) > 0 for day in days)]
 
 
 def make_generator(scenario: Scenario) -> BaseGenerator:

@@ -96,21 +96,29 @@ def _day_row(day: date | None, found: Digest, recorded: tuple[Digest, str] | Non
 def _changed(content: Content, contract: TableContract, days: list[ask.Row]) -> Finding:
     """Every day that differs and, of the first, keys, columns and values as they are simulated."""
     first = next((date.fromisoformat(str(row["day"])) for row in days if row["day"]), None)
-    names = ", ".join(str(row["day"]) for row in days[:5]) + (", ..." if len(days) > 5 else "")
+    names = ", ".join(str(row["day"]) or "no day" for row in days[:5]) + (", ..." if len(days) > 5 else "")
     where = f"{len(days)} days of {contract.name} ({names}) are" if contract.daily else f"{contract.name} is"
-    summary = f"{where} not as landed"
+    restored = "landing them" if contract.daily else f"simtom run {content.scenario.name} --fresh lands it"
     differing = _simulated_again(content, contract, first)
-    shown: list[ask.Row] = []
-    if differing:
-        summary += f": {differing.rows} rows of {first or contract.name} differ from the same simulated again"
-        shown = [
-            {
-                **days[0], "day": str(first or ""), "key": one["key"], "column": one["column"],
-                "expected": one["simulated"], "found": one["landed"],
-            }
-            for one in differing.examples
-        ]  # fmt: skip
+    shown = [
+        {
+            **days[0], "day": str(first or ""), "key": one["key"], "column": one["column"],
+            "expected": one["simulated"], "found": one["landed"],
+        }
+        for one in (differing.examples if differing else ())
+    ]  # fmt: skip
+    summary = f"{where} not as landed{_in_words(differing, first or contract.name)} ({restored} again)"
     return Finding(Verdict.FAILED, summary, {"violations": len(days)}, (*shown, *days))
+
+
+def _in_words(differing: ask.RowDifferences | None, what: date | str) -> str:
+    if differing is None:
+        return ""
+    if not differing.rows:
+        return f": {what} is as it is simulated, so its record was changed, or a last digit"
+    one = differing.examples[0]
+    example = f"key {one['key']}, {one['column']}: {one['landed']} where {one['simulated']} is simulated"
+    return f": {differing.rows} rows of {what} differ, first {example}"
 
 
 def _simulated_again(

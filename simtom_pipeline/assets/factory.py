@@ -22,7 +22,7 @@ from .checks import build_checks
 from .derived import land_derived
 from .history import RowsPerDay, land_history
 from .metadata import parents_first, pictures, spec
-from .partitions import asset_key, daily_partitions, days_asked_for
+from .partitions import asset_key, daily_partitions, days_asked_for, lands_days
 from .schedule import history_job, missing_days_schedule
 
 WRITER_POOL = "duckdb_writer"
@@ -170,7 +170,14 @@ def _constants(
         context: dg.AssetExecutionContext, database: DuckDBResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         tables = make_generator(scenario).constants()
-        recorder = Recorder(scenario.name, world(scenario), scenario.clock, _fresh(context), days=())
+        recorder = Recorder(
+            scenario.name,
+            world(scenario),
+            scenario.clock,
+            _fresh(context),
+            days=(),
+            restores=not lands_days(context),
+        )
         with opened(database) as connection:
             # Days without a record are seen to be of this world before anything changes: by the history.
             if _fresh(context) or not recorder.check(connection).unrecorded:

@@ -197,11 +197,11 @@ def _with_clean(spoilt: Spoilt, fault: Fault, contract: TableContract, column: s
     keys = key_in_ledger(contract)
     rows = spoilt.clean(contract.name)
     if isinstance(fault, OutOfOrder):
-        moment = quoted(contract.dated_by or "")
+        moment, keys_in_order = quoted(contract.dated_by or ""), key_of(contract)
         rows = (
             f"(SELECT *, coalesce(lead({moment}, {fault.places}) OVER in_time, last_value({moment})"
             f" OVER in_time) AS later_moment FROM {rows} WINDOW in_time AS (PARTITION BY day"
-            f" ORDER BY {moment} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))"
+            f" ORDER BY {moment}, {keys_in_order} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))"
         )
     return (
         f"(SELECT * FROM (SELECT {keys}, original_value, spoilt_value"
@@ -336,7 +336,7 @@ def _of_stuck(
     )
     first = (
         f"SELECT day, {number} AS stretch,"
-        f" first({value} ORDER BY {moment}) FILTER ({value} IS NOT NULL) AS first_value"
+        f" first({value} ORDER BY {moment}, {key_of(contract)}) FILTER ({value} IS NOT NULL) AS first_value"
         f" FROM {spoilt.clean(contract.name)} GROUP BY ALL"
     )
     eligible = spoilt.per_day(

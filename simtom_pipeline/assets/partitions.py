@@ -47,3 +47,8 @@ def days_asked_for(context: dg.AssetExecutionContext, scenario: Scenario) -> lis
         allowed = f"a day of {scenario.name}, {calendar}, or a range of them"
         raise dg.Failure(f"No day has landed: {asked}. Allowed: {allowed}.", allow_retries=False)
     return days
+
+
+def lands_days(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run is about days, not about tables without days alone."""
+    return any(tag in context.run.tags for tag in ("dagster/partition", *range_tags("", "")))

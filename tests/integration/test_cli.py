@@ -76,7 +76,25 @@ def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(home: Pat
     again = simtom("run", "visits", "--from", "2024-01-02")
     assert again.exit_code == 1
     said = " ".join(again.output.split())
-    assert "FAILED: visits/page_views landed_content: 1 days of page_views (2024-01-01) are" in said
+    assert (
+        "FAILED: visits/page_views landed_content: 1 days of page_views (2024-01-01) are not as landed"
+        in said
+    )
+    assert "page: home where" in said
+
+
+def test_a_table_without_days_is_not_mended_in_silence_but_when_asked(home: Path) -> None:
+    assert simtom("run", "baseline", "--to", "2024-01-02", *SMALL).exit_code == 0
+    with duckdb.connect(str(home / "simtom.duckdb")) as connection:
+        connection.execute("UPDATE baseline.products SET list_price = 3 * list_price WHERE product_id = 7")
+    one_day = ["run", "baseline", "--from", "2024-01-02", "--to", "2024-01-02", *SMALL]
+    again = simtom(*one_day)
+    assert again.exit_code == 1
+    said = " ".join(again.output.split())
+    assert "FAILED: baseline/products landed_content: products is not as landed: 1 rows of products" in said
+    assert "first key 7, list_price: " in said
+    assert "simtom run baseline --fresh lands it again" in said
+    assert simtom(*one_day, "--fresh").exit_code == 0
 
 
 def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(home: Path) -> None:

@@ -177,7 +177,7 @@ def test_what_landed_passes(original: tuple[Scenario, Path], tmp_path: Path, tab
         (
             "UPDATE baseline_truth.landed_days SET digest = 'ff' WHERE table_name = 'transactions'",
             Verdict.FAILED,
-            "4 days of transactions",
+            "so its record was changed",
         ),
         (
             "UPDATE baseline_truth.landed_days SET algorithm = 'crc32' WHERE table_name = 'transactions'",
