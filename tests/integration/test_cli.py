@@ -185,6 +185,14 @@ def test_check_says_how_much_a_scenario_holds(home: Path) -> None:
     assert "366 days from 2024-01-01 to 2024-12-31, about 366,000 events" in " ".join(result.output.split())
 
 
+def test_check_names_what_never_acts(home: Path) -> None:
+    late = "[{id: late, kind: covariate, schedule: {kind: sudden, at: 2025-01-01}, effect: {psi: 0.2}}]"
+    (home / "short.yaml").write_text(f"name: short\nextends: baseline\ndrifts: {late}\n")
+    result = simtom("check", str(home / "short.yaml"))
+    assert result.exit_code == 0
+    assert "late never acts" in result.output
+
+
 def test_a_run_killed_in_the_middle_leaves_whole_days_and_the_next_one_lands_the_rest(home: Path) -> None:
     """SIGKILL right after the first transaction: nothing waits for the dead, nothing is lost or doubled."""
     furnish(home, "2024-01-01", "2024-02-01")

@@ -79,6 +79,25 @@ AT_THE_EDGE: Mapping[str, dict[str, Any]] = {
 }
 
 
+def test_of_rows_of_one_moment_the_first_is_that_of_the_feed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prior drift brings customers at moments at which others signed up."""
+    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
+    said = {
+        "seed": 5, "clock": {"start": "2024-03-03", "end": "2024-03-08"}, "volume.base_daily_volume": 150,
+        "bnpl.population.initial_customers": 100, "bnpl.population.repeat_customer_rate": 0.5,
+        "drifts": [{"id": "p", "kind": "prior", "schedule": {"kind": "sudden", "at": "2024-03-04"},
+                    "effect": {"default_rate": 0.3}}],
+        "faults": [{"id": "s", "kind": "stuck", "table": "customers", "columns": ["birth_date", "state"],
+                    "stretch_minutes": 30, "rate": 0.5}],
+    }  # fmt: skip
+    scenario = load_scenario("baseline", said)
+    with copied(scenario, land_and_measure(scenario, tmp_path / "ties.duckdb"), tmp_path) as landed:
+        (found,) = findings(landed, "faults_as_declared").values()
+    assert found.verdict is Verdict.PASSED, found.rows
+
+
 @pytest.mark.parametrize("case", AT_THE_EDGE)
 def test_a_fault_at_the_edge_of_what_can_be_said_is_as_declared(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
