@@ -71,6 +71,12 @@ def received() -> int | None:
     return _told[0] if _told else None
 
 
+def act() -> None:
+    """Raise `Interrupted` if a signal has come, also one that somebody has swallowed."""
+    if (number := received()) is not None:
+        raise Interrupted(number)
+
+
 def say_at_the_end(words: Callable[[], str]) -> None:
     """What is asked for, and said, if a signal ends the process from now on."""
     _last_words.append(words)

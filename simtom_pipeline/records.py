@@ -52,8 +52,9 @@ class Kept:
         return sorted(day for day, world in self.worlds.items() if world is None)
 
     def of_other_worlds(self, world: World) -> list[date]:
-        """Days on record of another world, ascending."""
-        return sorted(day for day, known in self.worlds.items() if known not in (None, world.digest))
+        """Days of another world, ascending; days without a record are, once a world is on record."""
+        same = {world.digest, None} if self.world is None else {world.digest}
+        return sorted(day for day, known in self.worlds.items() if known not in same)
 
 
 def kept(connection: Connection, scenario: str) -> Kept:
@@ -114,9 +115,16 @@ class Recorder:
 
         Raises
         ------
-        AnotherWorldError : it holds another world, and no fresh one was asked for.
+        AnotherWorldError : it holds another world, or days outside the clock, and no fresh one was asked for.
         """
         found = kept(connection, self.scenario)
+        outside = sorted(day for day in found.worlds if not self.clock.start <= day <= self.clock.end)
+        if outside and not self.fresh and found.world in (None, self.world.digest):
+            raise AnotherWorldError(
+                f"{landing.path_of(connection)} holds {_span(outside)} of {self.scenario} outside its clock,"
+                f" {self.clock.start} to {self.clock.end}. Either land in another file (--database FILE), or"
+                " let them go with --fresh."
+            )
         if found.worlds and found.world not in (None, self.world.digest) and not self.fresh:
             raise AnotherWorldError(self._refusal(connection, found))
         return found
@@ -192,8 +200,8 @@ class Recorder:
 
     def _begin(self, connection: Connection, contracts: Sequence[TableContract], found: Kept) -> int:
         """The number of this run, noted in `runs`; a new world leaves no day outside its clock behind."""
-        is_new = bool(found.worlds) and found.world not in (None, self.world.digest)
-        if is_new:
+        is_new = self.fresh and bool(found.worlds) and found.world != self.world.digest
+        if self.fresh:
             for contract in contracts:
                 if contract.daily:
                     self._drop_outside(connection, contract)

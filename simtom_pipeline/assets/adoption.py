@@ -25,9 +25,9 @@ def adopt_earlier_days(
     LandingError : one of them is not what the scenario draws; nothing is recorded.
     """
     with connect() as connection:
-        unrecorded = records.kept(connection, scenario.name).unrecorded
-    days = sorted(set(unrecorded) - set(landing_now))
-    if not days:
+        found = records.kept(connection, scenario.name)
+    days = sorted(set(found.unrecorded) - set(landing_now))
+    if not days or found.world is not None:  # once a world is on record, they are of the one before
         return
     daily = [contract for contract in generator.contracts(scenario) if contract.daily]
     for batch in batches(days, lambda day: simulate_day(scenario, day)):

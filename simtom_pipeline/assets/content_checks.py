@@ -72,7 +72,7 @@ def landed_content(content: Content, contract: TableContract) -> Finding:
     if silent:
         return Finding(
             Verdict.INCONCLUSIVE,
-            f"{len(silent)} days are of a version that kept no record: a run of the scenario adopts them",
+            f"{len(silent)} days are of a version that kept no record of them",
             {"days": len(recorded), "without_record": len(silent)},
         )
     summary = f"the rows of {len(recorded)} days are those that landed"

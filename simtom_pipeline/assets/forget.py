@@ -6,6 +6,7 @@ import dagster as dg
 
 from .. import landing, records
 from ..home import default_database
+from ..interrupts import held_back
 from ..landing import LandingError, quoted
 from ..scenarios.base import valid_name
 from ..scenarios.models import RESERVED_NAMES
@@ -23,7 +24,8 @@ def landed_rows(file: Path, scenario: str) -> tuple[int, int]:
         raise LandingError(f"{file} does not exist: there is nothing to forget.")
     with landing.connect(file, read_only=True) as connection:
         tables = _tables(connection, scenario)
-        if not valid_name(scenario) or scenario in RESERVED_NAMES or not tables:
+        is_name = valid_name(scenario) and scenario not in RESERVED_NAMES and not scenario.endswith("_truth")
+        if not is_name or not tables:
             raise LandingError(f"{file} holds nothing of {scenario}: there is nothing to forget.")
         rows = sum(landing.count_rows(connection, schema, table) for schema, table in tables)
         return len(records.kept(connection, scenario).worlds), rows
@@ -39,12 +41,13 @@ def forget(file: Path, scenario: str, home: Path) -> None:
     prepare_instance(home)
     with dg.DagsterInstance.get() as instance, command_run(instance):
         landed_rows(file, scenario)
-        with landing.connect(file) as connection, landing.transaction(connection):
-            for schema in (scenario, f"{scenario}_truth"):
-                connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
-        if file == default_database():
-            keys = [key for key in instance.all_asset_keys() if key.path[0] == scenario]
-            instance.wipe_assets(keys)
+        with held_back():  # the file and Dagster's record are of one mind, whatever comes in between
+            with landing.connect(file) as connection, landing.transaction(connection):
+                for schema in (scenario, f"{scenario}_truth"):
+                    connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+            if file == default_database():
+                keys = [key for key in instance.all_asset_keys() if key.path[0] == scenario]
+                instance.wipe_assets(keys)
 
 
 def _tables(connection: landing.Connection, scenario: str) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import takewhile
 from threading import Event
 
-from .. import landing
+from .. import interrupts, landing
 from ..generators.base import BaseGenerator
 from ..landed_days import LandedDays
 from ..records import Recorder
@@ -58,6 +58,7 @@ def land_history(
             adopt_earlier_days(scenario, generator, connect, days)
     with _noted(so_far), _simulated_ahead(scenario, days) as simulated:
         for batch in simulated:
+            interrupts.act()
             with connect() as connection:
                 landing.replace_days(
                     connection,

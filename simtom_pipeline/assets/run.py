@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import pandas  # noqa: F401  # DuckDB would import it in the midst of a query, where a signal gets lost
 
 from .. import landing
 from ..generators.base import BaseGenerator

@@ -132,6 +132,34 @@ def test_days_without_a_record_that_are_not_what_is_drawn_are_refused_and_can_be
     assert ask(visits, "SELECT count(DISTINCT day) FROM visits_truth.landed_days") == [(11,)]
 
 
+def test_a_fresh_world_takes_the_place_of_days_without_a_record_too(visits: Path) -> None:
+    """Another start: days before it go, the others are of the world before until they have landed."""
+    without_records(visits)
+    other = ["--set", "clock.start=2024-01-12"]
+    refused = simtom("run", "visits", *other, *LATER)
+    assert refused.exit_code == 2
+    assert "2 days (2024-01-10 to 2024-01-11) of visits outside its clock" in said(refused)
+    begun = simtom("run", "visits", *other, "--to", "2024-01-13", "--fresh")
+    assert begun.exit_code == 0, begun.output
+    assert "7 landed days (2024-01-14 to 2024-01-20) are still of the world before this one" in said(begun)
+    assert ask(visits, "SELECT count(*) FROM visits.daily_profile") == [(0,)]
+    done = simtom("run", "visits", *other, "--from", "2024-01-14")
+    assert done.exit_code == 0, done.output
+    assert ask(visits, "SELECT min(day)::TEXT, count(DISTINCT day) FROM visits.page_views") == [
+        ("2024-01-12", 9)
+    ]
+    assert ask(visits, "SELECT how FROM visits_truth.runs ORDER BY run") == [("fresh",), ("landed",)]
+
+
+def test_an_earlier_end_is_refused_until_the_days_after_it_may_go(visits: Path) -> None:
+    shorter = ["--set", "clock.end=2024-01-18"]
+    refused = simtom("run", "visits", *shorter, "--from", "2024-01-17")
+    assert refused.exit_code == 2
+    assert "2 days (2024-01-19 to 2024-01-20) of visits outside its clock" in said(refused)
+    assert simtom("run", "visits", *shorter, "--from", "2024-01-17", "--fresh").exit_code == 0
+    assert ask(visits, "SELECT max(day)::TEXT FROM visits_truth.landed_days") == [("2024-01-18",)]
+
+
 def test_forget_removes_one_scenario_from_the_file_and_from_dagster_and_asks(visits: Path) -> None:
     with duckdb.connect(str(visits)) as connection:
         connection.execute("CREATE SCHEMA mine; CREATE TABLE mine.kept AS SELECT 1 AS a")
