@@ -6,9 +6,7 @@ Dagster is imported only by the commands that need it.
 """
 
 import os
-import runpy
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
@@ -349,6 +347,7 @@ def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunRe
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000) -> None:
     """Open Dagster on http://127.0.0.1:PORT with every scenario."""
     from .assets.instance import prepare_instance
+    from .assets.ui import run_ui
 
     with usable_home():
         folder = prepare_instance(simtom_home())
@@ -356,10 +355,7 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0
     out.print(message, markup=False, highlight=False, soft_wrap=True)
     out.file.flush()
     os.environ["SIMTOM_HOME"] = str(simtom_home())
-    # `dagster dev` recommends another command that wants a project of its own.
-    warnings.filterwarnings("ignore", "Function `dev_command`")
-    sys.argv = ["dagster", "dev", "-m", "simtom_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    runpy.run_module("dagster", run_name="__main__")
+    raise typer.Exit(run_ui(port))
 
 
 def _overrides(settings: list[str]) -> dict[str, Any]:
