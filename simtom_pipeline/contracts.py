@@ -428,6 +428,8 @@ class DeclaredOutcome:
     public : tables and views with a row an event whose columns were known before the outcome, and in which
         column each holds the key of the event; no column may tell more than the probability.
     not_public : columns of theirs that were not known: the outcome itself.
+    name : what a yes is called where its rate is shown, "default"; the column if empty.
+    rows : what the rows are called there, "purchases"; the event table if empty.
     """
 
     table: str
@@ -441,3 +443,5 @@ class DeclaredOutcome:
     is_reference: bool
     public: Mapping[str, str]
     not_public: tuple[str, ...] = ()
+    name: str = ""
+    rows: str = ""
