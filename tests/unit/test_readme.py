@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from simtom_pipeline import ScenarioError, load_scenario
-from simtom_pipeline.calibration import CALIBRATION_FILE, calibration_text
 from simtom_pipeline.landing import connect
 from tests.landed import land_and_measure
+from tools.calibration import CALIBRATION_FILE, calibration_text
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
