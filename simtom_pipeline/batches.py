@@ -8,8 +8,8 @@ from datetime import date
 
 import pyarrow as pa
 
-from ..contracts import TableContract
-from ..landing import Connection
+from .contracts import TableContract
+from .landing import Connection
 
 DAYS_PER_TRANSACTION = 30
 ROWS_PER_TRANSACTION = 2_000_000

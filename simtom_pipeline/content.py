@@ -27,7 +27,7 @@ from .contracts import (
     Column,
     TableContract,
 )
-from .landing import quoted
+from .sql import quoted
 
 ALGORITHM = "md5-sum-1"
 _LOWER = "18446744073709551615"

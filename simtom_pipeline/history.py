@@ -8,12 +8,10 @@ from functools import partial
 from itertools import takewhile
 from threading import Event
 
-from .. import interrupts, landing
-from ..generators.base import BaseGenerator
-from ..landed_days import LandedDays
-from ..records import Recorder
-from ..scenarios.models import Scenario
-from ..simulation import simulate_day, world
+from . import interrupts, landing
+from .landed_days import LandedDays
+from .records import Recorder
+from .simulation import Simulation
 from .adoption import adopt_earlier_days
 from .batches import Batch, Connect, batches
 
@@ -21,8 +19,7 @@ RowsPerDay = dict[str, dict[date, int]]
 
 
 def land_history(
-    scenario: Scenario,
-    generator: type[BaseGenerator],
+    simulation: Simulation,
     days: Sequence[date],
     connect: Connect,
     landed: Callable[[int], None],
@@ -38,9 +35,9 @@ def land_history(
     ------
     LandingError : the file holds days of another world, or days that nothing is known of.
     """
-    recorder = Recorder(scenario.name, world(scenario), scenario.clock, fresh, days)
-    contracts = generator.contracts(scenario)
-    daily = [contract.name for contract in contracts if contract.daily]
+    scenario, relations = simulation.scenario, simulation.relations
+    recorder = Recorder(scenario.name, simulation.world, scenario.clock, fresh, days)
+    daily = [contract.name for contract in relations.daily]
     rows: RowsPerDay = {name: {} for name in daily}
     so_far = LandedDays(days)
 
@@ -55,18 +52,16 @@ def land_history(
         with connect() as connection:
             recorder.check(connection)
         if not fresh:
-            adopt_earlier_days(scenario, generator, connect, days)
-    with _noted(so_far), _simulated_ahead(scenario, days) as simulated:
+            adopt_earlier_days(simulation, connect, days)
+    with _noted(so_far), _simulated_ahead(simulation, days) as simulated:
         for batch in simulated:
             interrupts.act()
             with connect() as connection:
                 landing.replace_days(
                     connection,
-                    scenario.name,
-                    generator.landed_contracts(scenario),
-                    generator.landed_views(scenario),
+                    relations,
                     batch.days,
-                    {contract.name: batch.table(contract) for contract in contracts},
+                    {contract.name: batch.table(contract) for contract in relations.simulated},
                     recorder,
                     partial(committed, batch),
                 )
@@ -84,11 +79,11 @@ def _noted(so_far: LandedDays) -> Iterator[None]:
 
 
 @contextmanager
-def _simulated_ahead(scenario: Scenario, days: Sequence[date]) -> Iterator[Iterator[Batch]]:
+def _simulated_ahead(simulation: Simulation, days: Sequence[date]) -> Iterator[Iterator[Batch]]:
     """Batches of days, each simulated while the one before lands; at the end no further day is begun."""
     enough = Event()
     wanted = takewhile(lambda _: not enough.is_set(), days)
-    simulated = batches(wanted, partial(simulate_day, scenario))
+    simulated = batches(wanted, simulation.simulate_day)
     simulator = ThreadPoolExecutor(max_workers=1)
     coming = simulator.submit(next, simulated, None)
 

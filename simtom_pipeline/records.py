@@ -18,10 +18,11 @@ import pyarrow as pa
 from . import landing
 from .content import ALGORITHM, NO_ROWS, Digest, digests
 from .contracts import TableContract
-from .landing import Connection, LandingError, quoted, table_name
+from .landing import Connection, LandingError, table_name
 from .record_tables import LANDED_DAYS, RUNS
 from .scenarios.models import Clock
 from .scenarios.world import World, changes
+from .sql import quoted, truth_schema
 
 MAX_CHANGES_SHOWN = 12
 LANDED, FRESH, ADOPTED = "landed", "fresh", "adopted"
@@ -59,7 +60,7 @@ class Kept:
 
 def kept(connection: Connection, scenario: str) -> Kept:
     """What the file holds of a scenario, by its name."""
-    truth = f"{scenario}_truth"
+    truth = truth_schema(scenario)
     tables = {
         name
         for (name,) in connection.execute(

@@ -10,11 +10,12 @@ import dagster as dg
 import pandas  # noqa: F401  # DuckDB would import it in the midst of a query, where a signal gets lost
 
 from .. import landing
-from ..generators.base import BaseGenerator
-from ..generators.fault_contracts import FAULT_LEDGER
+from ..corruption.ledgers import FAULT_LEDGER
 from ..records import FRESH_TAG, Recorder
+from ..relations import Relations
 from ..scenarios.models import Scenario
-from ..simulation import registry, scenario_files, world
+from ..simulation import Simulation, scenario_files
+from ..sql import truth_schema
 from .factory import Progress, resources, scenario_definitions
 from .instance import command_instance, command_run, prepare_instance
 from .partitions import range_tags
@@ -56,13 +57,14 @@ def run_history(
     LandingError : the file is locked, is no database, or holds tables of another contract or days of
         another world.
     """
-    generator = registry().generator(scenario.generator)
+    simulation = Simulation(scenario)
+    relations = simulation.relations
     folder = prepare_instance(home)
     # The file is looked at only while it is this run's turn: another run may be writing into it.
     with command_instance(folder) as instance, command_run(instance) as tags:
         with landing.connect(file) as connection:
-            Recorder(scenario.name, world(scenario), scenario.clock, fresh, days).check(connection)
-            landing.check_fits(connection, scenario.name, generator.landed_contracts(scenario))
+            Recorder(scenario.name, simulation.world, scenario.clock, fresh, days).check(connection)
+            landing.check_fits(connection, relations)
         tags |= {FRESH_TAG: "true"} if fresh else {}
         result = _execute(instance, tags, scenario, days, file, progress)
         with landing.connect(file, read_only=True) as connection:
@@ -71,12 +73,12 @@ def run_history(
                 f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
                     connection, landing.schema_of(scenario.name, contract), contract.name
                 )
-                for contract in generator.landed_contracts(scenario)
+                for contract in relations.tables
             }
     return RunReport(
         rows=rows,
         checks=[_check_result(evaluation) for evaluation in result.get_asset_check_evaluations()],
-        queries=queries(schema, scenario, generator),
+        queries=queries(schema, relations),
         known_to_dagster=scenario.name in scenario_files(),
     )
 
@@ -123,15 +125,14 @@ def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
     )
 
 
-def queries(schema: str, scenario: Scenario, generator: type[BaseGenerator]) -> list[str]:
+def queries(schema: str, relations: Relations) -> list[str]:
     """Queries to try, in the scenario's schema as SQL writes it: three, and one of its faults."""
-    truth = f"{scenario.name}_truth"
+    truth, events = truth_schema(relations.scenario.name), relations.event_table
     of_faults = (
         f"SELECT kind, column_name, count(*) AS entries FROM {truth}.{FAULT_LEDGER.name}"
         " GROUP BY ALL ORDER BY ALL;"
     )
-    events = generator.event_table
-    flat = generator.views[0].name if generator.views else events
+    flat = relations.views[0].name if relations.views else events
     return [
         f"FROM {schema}.{flat} LIMIT 5;",
         f"SELECT date_trunc('month', event_time) AS month, count(*) AS events"
@@ -139,5 +140,5 @@ def queries(schema: str, scenario: Scenario, generator: type[BaseGenerator]) -> 
         "SELECT i.day, round(i.expected_count) AS expected, count(*) AS landed"
         f" FROM {truth}.daily_intensity i JOIN {schema}.{events} USING (day)"
         " GROUP BY ALL ORDER BY landed DESC LIMIT 5;",
-        *([of_faults] if scenario.faults else []),
+        *([of_faults] if relations.scenario.faults else []),
     ]

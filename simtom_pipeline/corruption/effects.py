@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from scipy.special import ndtr, ndtri
 
 from ..contracts import Column, TableContract
+from ..generators.random_streams import exponential
+from ..moments import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE
 from ..scenarios.faults import (
     LONGEST_DELAY_HOURS,
     Delay,
@@ -32,11 +34,6 @@ from ..scenarios.faults import (
     UniformDelay,
     UnitChange,
 )
-from .random_streams import exponential
-
-MICROSECONDS_PER_MINUTE = 60_000_000
-MICROSECONDS_PER_HOUR = 60 * MICROSECONDS_PER_MINUTE
-MICROSECONDS_PER_DAY = 24 * MICROSECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def is_hit(fault: Fault, column: Values, probability: np.ndarray) -> np.ndarray:
     return drawn < probability
 
 
-def spoilt(fault: Fault, column: Values, rows: np.ndarray) -> pa.Array:
+def changed_values(fault: Fault, column: Values, rows: np.ndarray) -> pa.Array:
     """What the values of `rows` become, in the column's type, shape (len(rows),)."""
     kind = column.column.type
     match fault:

@@ -15,16 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..contracts import WHOLE_ROW, TableContract
+from ..generators.drift import Course
+from ..generators.random_streams import RandomStreams
+from ..moments import MICROSECONDS_PER_DAY, day_number
 from ..scenarios.faults import DroppedDay, Duplicate, Fault, Late, OutOfOrder, columns_of, on_table
 from ..scenarios.models import Scenario
-from .drift import Course
-from .fault_contracts import FAULT_LEDGER, NOISE_LEDGER, columns_that_can_be_hit
-from .fault_laws import MICROSECONDS_PER_DAY, Values, can_be_hit, is_hit, spoilt, unlike
-from .feed import Feed, keys_of
+from .effects import Values, can_be_hit, changed_values, is_hit, unlike
+from .landed_types import columns_that_faults_can_hit
+from .ledgers import FAULT_LEDGER, NOISE_LEDGER
 from .noise import measure, noise_on
-from .random_streams import RandomStreams
-
-UNIX_EPOCH = date(1970, 1, 1)
+from .table_edit import TableEdit, keys_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DayOfFaults:
     @property
     def number(self) -> int:
         """Days since 1970-01-01."""
-        return (self.date - UNIX_EPOCH).days
+        return day_number(self.date)
 
     def uniform(self, fault: Fault, *about: str) -> Callable[[int], np.ndarray]:
         """Uniforms of one fault that no other draw shares."""
@@ -51,7 +51,7 @@ def hit_probability(scenario: Scenario, fault: Fault, day: date) -> float:
     return fault.rate * (Course(fault.schedule, scenario.clock).weight(day) if fault.schedule else 1.0)
 
 
-def spoil_day(
+def corrupt_day(
     scenario: Scenario,
     contracts: Sequence[TableContract],
     tables: Mapping[str, pa.Table],
@@ -72,9 +72,9 @@ def spoil_day(
         noise, faults = noise_on(scenario.noise, contract), on_table(scenario.faults, contract.name)
         if contract.truth or not contract.daily or not (noise or faults):
             continue
-        feed = Feed.of(contract, tables[contract.name])
-        of_noise += measure(feed, noise, streams, when)
-        landed[contract.name], entries = _feed_with_faults(feed, faults, day)
+        edit = TableEdit.of(contract, tables[contract.name])
+        of_noise += measure(edit, noise, streams, when)
+        landed[contract.name], entries = _edit_with_faults(edit, faults, day)
         of_faults += entries
     if scenario.faults:
         landed[FAULT_LEDGER.name] = _ledger(FAULT_LEDGER, of_faults, day)
@@ -95,55 +95,57 @@ def _ledger(contract: TableContract, entries: Sequence[pa.Table], day: DayOfFaul
     return contract.table({**columns, "day": np.full(len(together), day.number, np.int32)})
 
 
-def _feed_with_faults(
-    feed: Feed, faults: Sequence[Fault], day: DayOfFaults
+def _edit_with_faults(
+    edit: TableEdit, faults: Sequence[Fault], day: DayOfFaults
 ) -> tuple[pa.Table, list[pa.Table]]:
     """What lands of a table's day, and rows of the fault ledger, all columns but `day`."""
     for fault in faults:
         if isinstance(fault, DroppedDay) and day.uniform(fault)(1)[0] < hit_probability(
             day.scenario, fault, day.date
         ):
-            return feed.table().slice(0, 0), list(_dropped(feed, fault))
-    before = dict(feed.columns)
+            return edit.table().slice(0, 0), list(_dropped(edit, fault))
+    before = dict(edit.columns)
     entries: list[pa.Table] = []
     copies: list[Copies] = []
     for fault in faults:
         if isinstance(fault, Duplicate):
-            doubled = _double(feed, before, fault, day)
+            doubled = _double(edit, before, fault, day)
             copies.append(doubled)
-            entries += _entries_of_copies(feed, before, fault, doubled)
+            entries += _entries_of_copies(edit, before, fault, doubled)
         elif not isinstance(fault, DroppedDay):
-            entries += _spoil(feed, before, fault, day)
-    return pa.concat_tables([feed.table(), *(doubled.table(feed) for doubled in copies)]), entries
+            entries += _hit_values(edit, before, fault, day)
+    return pa.concat_tables([edit.table(), *(doubled.table(edit) for doubled in copies)]), entries
 
 
-def _dropped(feed: Feed, fault: Fault) -> Iterator[pa.Table]:
-    rows = np.arange(feed.rows)
+def _dropped(edit: TableEdit, fault: Fault) -> Iterator[pa.Table]:
+    rows = np.arange(edit.rows)
     nothing = pa.nulls(len(rows), pa.string())
-    yield _entries(feed, fault, WHOLE_ROW, rows, nothing, nothing)
-    for name in columns_that_can_be_hit(feed.contract):
-        yield _entries(feed, fault, name, rows, as_text(feed.columns[name]), nothing)
+    yield _entries(edit, fault, WHOLE_ROW, rows, nothing, nothing)
+    for name in columns_that_faults_can_hit(edit.contract):
+        yield _entries(edit, fault, name, rows, as_text(edit.columns[name]), nothing)
 
 
-def _spoil(feed: Feed, before: dict[str, pa.Array], fault: Fault, day: DayOfFaults) -> Iterator[pa.Table]:
+def _hit_values(
+    edit: TableEdit, before: dict[str, pa.Array], fault: Fault, day: DayOfFaults
+) -> Iterator[pa.Table]:
     """Hit the values of every column of the fault; a row is hit in each of them by itself."""
-    arrival = (feed.contract.arrives_at or "",)
+    arrival = (edit.contract.arrives_at or "",)
     for name in arrival if isinstance(fault, (Late, OutOfOrder)) else columns_of(fault):
         values = Values(
-            feed.contract,
-            feed.contract.column(name),
+            edit.contract,
+            edit.contract.column(name),
             before[name],
             before,
             day.number * MICROSECONDS_PER_DAY,
-            lambda what, name=name: day.uniform(fault, feed.contract.name, name, what)(feed.rows),  # type: ignore[misc]
+            lambda what, name=name: day.uniform(fault, edit.contract.name, name, what)(edit.rows),  # type: ignore[misc]
         )
         hit = is_hit(fault, values, np.asarray(hit_probability(day.scenario, fault, day.date)))
-        rows = np.flatnonzero(hit & feed.free(name) & can_be_hit(fault, values))
+        rows = np.flatnonzero(hit & edit.free(name) & can_be_hit(fault, values))
         if len(rows) == 0:
             continue
-        became = spoilt(fault, values, rows)
-        feed.put(name, rows, became)
-        yield _entries(feed, fault, name, rows, as_text(before[name].take(pa.array(rows))), as_text(became))
+        became = changed_values(fault, values, rows)
+        edit.put(name, rows, became)
+        yield _entries(edit, fault, name, rows, as_text(before[name].take(pa.array(rows))), as_text(became))
 
 
 @dataclass(frozen=True)
@@ -159,41 +161,41 @@ class Copies:
     rows: np.ndarray
     changed: dict[str, tuple[np.ndarray, pa.Array]]
 
-    def table(self, feed: Feed) -> pa.Table:
+    def table(self, edit: TableEdit) -> pa.Table:
         """The copies of the rows as they land, every fault included."""
         rows = pa.array(self.rows)
-        copy = Feed(feed.contract, {name: values.take(rows) for name, values in feed.columns.items()})
+        copy = TableEdit(edit.contract, {name: values.take(rows) for name, values in edit.columns.items()})
         for name, (which, values) in self.changed.items():
             copy.put(name, which, values)
         return copy.table()
 
 
-def _double(feed: Feed, before: dict[str, pa.Array], fault: Duplicate, day: DayOfFaults) -> Copies:
+def _double(edit: TableEdit, before: dict[str, pa.Array], fault: Duplicate, day: DayOfFaults) -> Copies:
     """Which rows arrive twice, and where the copy has the value of another row."""
-    about = feed.contract.name
-    hit = day.uniform(fault, about, "hit")(feed.rows) < hit_probability(day.scenario, fault, day.date)
-    rows = np.flatnonzero(hit & feed.free(WHOLE_ROW))
-    feed.take(WHOLE_ROW, rows)
+    about = edit.contract.name
+    hit = day.uniform(fault, about, "hit")(edit.rows) < hit_probability(day.scenario, fault, day.date)
+    rows = np.flatnonzero(hit & edit.free(WHOLE_ROW))
+    edit.take(WHOLE_ROW, rows)
     changed = {}
-    for name in fault.columns if feed.rows > 1 else ():
-        which = day.uniform(fault, about, name, "which")(feed.rows)[rows]
-        another = rows + 1 + (which * (feed.rows - 1)).astype(np.int64)
-        others = before[name].take(pa.array(another % feed.rows))
+    for name in fault.columns if edit.rows > 1 else ():
+        which = day.uniform(fault, about, name, "which")(edit.rows)[rows]
+        another = rows + 1 + (which * (edit.rows - 1)).astype(np.int64)
+        others = before[name].take(pa.array(another % edit.rows))
         own = before[name].take(pa.array(rows))
-        differing = np.flatnonzero(unlike(own, others) & feed.free(name)[rows])
-        feed.take(name, rows[differing])
+        differing = np.flatnonzero(unlike(own, others) & edit.free(name)[rows])
+        edit.take(name, rows[differing])
         changed[name] = differing, others.take(pa.array(differing))
     return Copies(rows, changed)
 
 
 def _entries_of_copies(
-    feed: Feed, before: dict[str, pa.Array], fault: Duplicate, doubled: Copies
+    edit: TableEdit, before: dict[str, pa.Array], fault: Duplicate, doubled: Copies
 ) -> Iterator[pa.Table]:
     nothing = pa.nulls(len(doubled.rows), pa.string())
-    yield _entries(feed, fault, WHOLE_ROW, doubled.rows, nothing, nothing)
+    yield _entries(edit, fault, WHOLE_ROW, doubled.rows, nothing, nothing)
     for name, (which, others) in doubled.changed.items():
         rows = doubled.rows[which]
-        yield _entries(feed, fault, name, rows, as_text(before[name].take(pa.array(rows))), as_text(others))
+        yield _entries(edit, fault, name, rows, as_text(before[name].take(pa.array(rows))), as_text(others))
 
 
 def as_text(values: pa.Array) -> pa.Array:
@@ -202,12 +204,12 @@ def as_text(values: pa.Array) -> pa.Array:
 
 
 def _entries(
-    feed: Feed, fault: Fault, name: str, rows: np.ndarray, original: pa.Array, became: pa.Array
+    edit: TableEdit, fault: Fault, name: str, rows: np.ndarray, original: pa.Array, became: pa.Array
 ) -> pa.Table:
     n = len(rows)
     return pa.table({
-        "table_name": pa.repeat(feed.contract.name, n),
-        "key": keys_of(feed, rows),
+        "table_name": pa.repeat(edit.contract.name, n),
+        "key": keys_of(edit, rows),
         "column_name": pa.repeat(name, n),
         "fault_id": pa.repeat(fault.id, n),
         "kind": pa.repeat(fault.kind, n),

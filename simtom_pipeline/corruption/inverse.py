@@ -1,80 +1,15 @@
-"""Views that apply the fault ledger backwards: of every table that faults can hit, the rows without them."""
+"""SQL that undoes noise and faults: the rows of a table as they were drawn, from landed rows and ledgers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
 
 from ..contracts import TEXT, WHOLE_ROW, TableContract, ViewColumn, ViewContract
-from ..scenarios.models import Clock, Scenario
-from .fault_contracts import FAULT_LEDGER, columns_that_can_be_hit, spoilt_contracts, spoilt_tables
-from .known_rows import known_rows
+from ..scenarios.models import Scenario
+from ..sql import quoted, text
+from .landed_types import columns_that_faults_can_hit, landed_tables, tables_with_faults
+from .ledgers import FAULT_LEDGER, NOISE_LEDGER
 
 CLEAN_MARK = "clean_"
-
-
-def landed_views(
-    views: Sequence[ViewContract], contracts: Sequence[TableContract], scenario: Scenario
-) -> tuple[ViewContract, ...]:
-    """The generator's views with the types that land, and the views without faults."""
-    typed = views_over(views, spoilt_contracts(contracts, scenario), contracts, scenario)
-    if not scenario.faults:
-        return typed
-    twin = spoilt_contracts(contracts, scenario.faultless)
-    return (*typed, *(clean_view(contract) for contract in spoilt_tables(twin, scenario)))
-
-
-def views_over(
-    views: Sequence[ViewContract],
-    landed: Sequence[TableContract],
-    contracts: Sequence[TableContract],
-    scenario: Scenario,
-) -> tuple[ViewContract, ...]:
-    """Views that read tables as they land, a row that a fault can double once, with the types that land."""
-    clean: dict[str, TableContract | ViewContract] = {contract.name: contract for contract in contracts}
-    read: dict[str, TableContract | ViewContract] = {c.name: known_rows(c, scenario) for c in landed}
-    delivered = delivered_sql(scenario.clock)
-
-    def fitted(view: ViewContract) -> ViewContract:
-        for one in view.over:
-            if one.name not in read and isinstance(one, ViewContract):
-                read[one.name], clean[one.name] = fitted(one), one
-        columns = tuple(_as_landed(column, clean, read) for column in view.columns)
-        over = tuple(read.get(one.name, one) for one in view.over)
-        return replace(view, columns=columns, over=over, delivered=delivered)
-
-    for view in views:
-        read[view.name], clean[view.name] = fitted(view), view
-    return tuple(one for view in views if isinstance(one := read[view.name], ViewContract))
-
-
-def _as_landed(
-    column: ViewColumn,
-    clean: Mapping[str, TableContract | ViewContract],
-    landed: Mapping[str, TableContract | ViewContract],
-) -> ViewColumn:
-    """A column; if it repeats one of a table or view, with the type that lands."""
-    source, name = column.source
-    if source in clean and name in clean[source].column_names:
-        was, now = (next(c for c in of[source].columns if c.name == name) for of in (clean, landed))
-        return replace(column, type=now.type) if column.type == was.type else column
-    return column
-
-
-def clocks_start(clock: Clock) -> tuple[int, int]:
-    """Where the simulated and the delivered clock start, in microseconds since 1970-01-01."""
-    first, microsecond = datetime.combine(date(1970, 1, 1), time()), timedelta(microseconds=1)
-    simulated = datetime.combine(clock.start, time())
-    return (simulated - first) // microsecond, (clock.delivery_epoch - first) // microsecond
-
-
-def delivered_sql(clock: Clock) -> str:
-    """SQL of the delivered time of `{moment}`: epoch + (moment - start) / c, as generators work it out."""
-    start, epoch = clocks_start(clock)
-    elapsed = f"epoch_us({{moment}}) - ({start})"
-    if clock.time_compression != 1:
-        compression = f"CAST({clock.time_compression!r} AS DOUBLE)"
-        elapsed = f"CAST(floor(({elapsed}) / {compression}) AS BIGINT)"
-    return f"make_timestamp({epoch} + {elapsed})"
 
 
 def clean_view(contract: TableContract) -> ViewContract:
@@ -90,7 +25,7 @@ def clean_view(contract: TableContract) -> ViewContract:
         truth=True,
         from_sql=f"FROM ({clean_rows(portable, '{schema}', '{truth}')})",
         columns=tuple(
-            ViewColumn.like(column, column.name, _name(column.name), (contract.name, column.name))
+            ViewColumn.like(column, column.name, quoted(column.name), (contract.name, column.name))
             for column in columns
         ),
     )
@@ -102,37 +37,37 @@ def clean_rows(contract: TableContract, schema: str, truth: str) -> str:
     Spoilt values are put back, doubled rows are one again, dropped rows come from the ledger alone. It has
     no common table expressions: DuckDB before 1.5 does not find them in a view that a later one has stored.
     """
-    columns = columns_that_can_be_hit(contract)
-    key = [f"key[{n}] AS {_name(name)}" for n, name in enumerate(contract.primary_key, 1)]
+    columns = columns_that_faults_can_hit(contract)
+    key = [f"key[{n}] AS {quoted(name)}" for n, name in enumerate(contract.primary_key, 1)]
     pivot = [
-        f"max(original_value) FILTER (column_name = {_text(name)}) AS {_name('was_' + name)},"
-        f" bool_or(column_name = {_text(name)}) AS {_name('hit_' + name)}"
+        f"max(original_value) FILTER (column_name = {text(name)}) AS {quoted('was_' + name)},"
+        f" bool_or(column_name = {text(name)}) AS {quoted('hit_' + name)}"
         for name in columns
     ]
-    of_table = f"FROM {truth}.{FAULT_LEDGER.name} WHERE table_name = {_text(contract.name)}"
+    of_table = f"FROM {truth}.{FAULT_LEDGER.name} WHERE table_name = {text(contract.name)}"
     by_key = ", ".join(str(n) for n in range(1, len(key) + 1))
     hit = (
-        f"SELECT {', '.join(key)}, bool_or(column_name = {_text(WHOLE_ROW)}) AS is_doubled,"
+        f"SELECT {', '.join(key)}, bool_or(column_name = {text(WHOLE_ROW)}) AS is_doubled,"
         f" {', '.join(pivot)} {of_table} AND kind <> 'dropped_day' GROUP BY {by_key}"
     )
     restored = [
-        f"CASE WHEN {_name('hit_' + column.name)}"
-        f" THEN TRY_CAST({_name('was_' + column.name)} AS {column.type.sql})"
-        f" ELSE TRY_CAST(l.{_name(column.name)} AS {column.type.sql}) END AS {_name(column.name)}"
+        f"CASE WHEN {quoted('hit_' + column.name)}"
+        f" THEN TRY_CAST({quoted('was_' + column.name)} AS {column.type.sql})"
+        f" ELSE TRY_CAST(l.{quoted(column.name)} AS {column.type.sql}) END AS {quoted(column.name)}"
         if column.name in columns
-        else f"CAST(l.{_name(column.name)} AS {column.type.sql}) AS {_name(column.name)}"
+        else f"CAST(l.{quoted(column.name)} AS {column.type.sql}) AS {quoted(column.name)}"
         for column in contract.columns
     ]
     dropped = [
-        f"TRY_CAST({_name('was_' + column.name)} AS {column.type.sql}) AS {_name(column.name)}"
+        f"TRY_CAST({quoted('was_' + column.name)} AS {column.type.sql}) AS {quoted(column.name)}"
         if column.name in columns
-        else f"CAST({_name(column.name)} AS {column.type.sql}) AS {_name(column.name)}"
+        else f"CAST({quoted(column.name)} AS {column.type.sql}) AS {quoted(column.name)}"
         for column in contract.columns
     ]
-    names = ", ".join(_name(column.name) for column in contract.columns)
-    on = " AND ".join(f"l.{_name(name)} = f.{_name(name)}" for name in contract.primary_key)
+    names = ", ".join(quoted(column.name) for column in contract.columns)
+    on = " AND ".join(f"l.{quoted(name)} = f.{quoted(name)}" for name in contract.primary_key)
     joined = (
-        f"SELECT {', '.join(restored)} FROM {schema}.{_name(contract.name)} l LEFT JOIN ({hit}) f ON {on}"
+        f"SELECT {', '.join(restored)} FROM {schema}.{quoted(contract.name)} l LEFT JOIN ({hit}) f ON {on}"
     )
     return (
         f"{joined} WHERE NOT coalesce(f.is_doubled, false)"
@@ -142,9 +77,37 @@ def clean_rows(contract: TableContract, schema: str, truth: str) -> str:
     )
 
 
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def true_rows(
+    contract: TableContract, scenario: Scenario, schema: str, truth: str, there: Collection[str]
+) -> str:
+    """SELECT of a table's rows before noise and faults, from two quoted schemas; empty if neither is on it.
+
+    `there` holds the names of the ledgers that have landed.
+    """
+    measured = next(m for m in landed_tables([contract], scenario.faultless) if m.name == contract.name)
+    noisy = sorted({c for noise in scenario.noise if noise.table == contract.name for c in noise.columns})
+    rows = ""
+    if tables_with_faults([contract], scenario) and FAULT_LEDGER.name in there:
+        rows = clean_rows(measured, schema, truth)
+    if noisy and NOISE_LEDGER.name in there:
+        rows = without_noise(contract, noisy, rows or f"FROM {schema}.{quoted(contract.name)}", truth)
+    return rows
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+def without_noise(contract: TableContract, noisy: Sequence[str], rows: str, truth: str) -> str:
+    """SELECT of rows with the true value wherever the noise ledger has one."""
+    key = [f"key[{n}] AS {quoted(name)}" for n, name in enumerate(contract.primary_key, 1)]
+    pivot = [f"max(true_value) FILTER (column_name = '{name}') AS {quoted('true_' + name)}" for name in noisy]
+    by_key = ", ".join(str(n) for n in range(1, len(key) + 1))
+    columns = [
+        f"TRY_CAST(coalesce(n.{quoted('true_' + c.name)}, m.{quoted(c.name)}) AS {c.type.sql})"
+        f" AS {quoted(c.name)}"
+        if c.name in noisy
+        else f"m.{quoted(c.name)}"
+        for c in contract.columns
+    ]
+    on = " AND ".join(f"m.{quoted(name)} = n.{quoted(name)}" for name in contract.primary_key)
+    return (
+        f"SELECT {', '.join(columns)} FROM ({rows}) m LEFT JOIN (SELECT {', '.join(key)}, {', '.join(pivot)}"
+        f" FROM {truth}.{NOISE_LEDGER.name} WHERE table_name = '{contract.name}' GROUP BY {by_key}) n ON {on}"
+    )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..contracts import ForeignKey, TableContract, ViewColumn, ViewContract
 from ..scenarios.faults import Duplicate, Missing, columns_of, on_table
 from ..scenarios.models import Scenario
+from ..sql import quoted
 
 
 def known_rows(contract: TableContract, scenario: Scenario) -> TableContract | ViewContract:
@@ -36,11 +37,11 @@ def _other(contract: TableContract) -> Sequence[str]:
 
 
 def _by_key(contract: TableContract) -> str:
-    return " GROUP BY " + ", ".join(_name(name) for name in contract.primary_key)
+    return " GROUP BY " + ", ".join(quoted(name) for name in contract.primary_key)
 
 
 def _agreed(name: str, contested: set[str]) -> str:
-    column = _name(name)
+    column = quoted(name)
     if name not in contested:
         return f"any_value({column})"
     same = f"count({column}) = count(*) AND min({column}) = max({column})"
@@ -52,7 +53,7 @@ def _told(key: ForeignKey, changed: set[str]) -> str:
     if not key.told_by:
         return ""
     trusted = [f"({agrees})" for column, agrees in key.told_by if column not in changed]
-    return f"CASE WHEN {' OR '.join(trusted) or 'false'} THEN {_name(key.column)} END"
+    return f"CASE WHEN {' OR '.join(trusted) or 'false'} THEN {quoted(key.column)} END"
 
 
 def _selected(
@@ -68,14 +69,10 @@ def _selected(
             c.type,
             c.meaning,
             c.unit,
-            expression=expressions.get(c.name, _name(c.name)),
+            expression=expressions.get(c.name, quoted(c.name)),
             source=(contract.name, c.name),
         )
         for c in contract.columns
     )
     rows = f"FROM {{rows[{contract.name}]}}{grouped}"
     return ViewContract(contract.name, contract.row, columns, rows, over=(source,))
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

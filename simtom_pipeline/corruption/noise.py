@@ -8,9 +8,9 @@ import pyarrow as pa
 from scipy.special import ndtri
 
 from ..contracts import ColumnType, TableContract
+from ..generators.random_streams import RandomStreams
 from ..scenarios.faults import GaussianNoise, Noise, Outliers, UniformNoise
-from .feed import Feed, keys_of
-from .random_streams import RandomStreams
+from .table_edit import TableEdit, keys_of
 
 
 def relative_error(noise: Noise, uniform: np.ndarray) -> np.ndarray:
@@ -24,18 +24,18 @@ def relative_error(noise: Noise, uniform: np.ndarray) -> np.ndarray:
             return np.where(uniform < share, size - 1, 0.0)
 
 
-def measure(feed: Feed, noises: list[Noise], streams: RandomStreams, day: date) -> Iterator[pa.Table]:
+def measure(edit: TableEdit, noises: list[Noise], streams: RandomStreams, day: date) -> Iterator[pa.Table]:
     """Put noise on a table's day; yields rows of the noise ledger, all columns but `day`."""
     for noise in noises:
         for name in noise.columns:
-            column = feed.contract.column(name)
+            column = edit.contract.column(name)
             kind = column.type
-            uniform = streams.uniform(f"noise.{feed.contract.name}.{name}", day, feed.rows)
-            true = kind.numbers(feed.columns[name])
+            uniform = streams.uniform(f"noise.{edit.contract.name}.{name}", day, edit.rows)
+            true = kind.numbers(edit.columns[name])
             measured = column.nearest(true * (1 + relative_error(noise, uniform)))
             rows = np.flatnonzero(measured != true)
-            feed.columns[name] = kind.array(measured)
-            yield _entries(feed, name, noise, rows, _in_units(kind, true), _in_units(kind, measured))
+            edit.columns[name] = kind.array(measured)
+            yield _entries(edit, name, noise, rows, _in_units(kind, true), _in_units(kind, measured))
 
 
 def _in_units(kind: ColumnType, values: np.ndarray) -> np.ndarray:
@@ -43,12 +43,12 @@ def _in_units(kind: ColumnType, values: np.ndarray) -> np.ndarray:
 
 
 def _entries(
-    feed: Feed, name: str, noise: Noise, rows: np.ndarray, true: np.ndarray, measured: np.ndarray
+    edit: TableEdit, name: str, noise: Noise, rows: np.ndarray, true: np.ndarray, measured: np.ndarray
 ) -> pa.Table:
     n = len(rows)
     return pa.table({
-        "table_name": pa.repeat(feed.contract.name, n),
-        "key": keys_of(feed, rows),
+        "table_name": pa.repeat(edit.contract.name, n),
+        "key": keys_of(edit, rows),
         "column_name": pa.repeat(name, n),
         "noise_type": pa.repeat(noise.noise_type, n),
         "true_value": pa.array(true[rows]),

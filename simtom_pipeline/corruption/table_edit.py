@@ -1,4 +1,4 @@
-"""One table's day on its way to the lake: its columns, and which of its values have been spoilt."""
+"""One table's day on its way to the database: its columns, and which of its values faults have changed."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from ..contracts import TableContract
 
 
 @dataclass
-class Feed:
+class TableEdit:
     """A day of one table while noise and faults act on it.
 
     Attributes
@@ -20,11 +20,11 @@ class Feed:
 
     contract: TableContract
     columns: dict[str, pa.Array]
-    spoilt: dict[str, np.ndarray] = field(default_factory=dict)
+    taken: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, contract: TableContract, table: pa.Table) -> "Feed":
-        """The feed of a simulated day, its columns widened to what lands."""
+    def of(cls, contract: TableContract, table: pa.Table) -> "TableEdit":
+        """The edit of a simulated day, its columns widened to what lands."""
         columns = {
             column.name: table[column.name].combine_chunks().cast(column.type.arrow)
             for column in contract.columns
@@ -38,11 +38,11 @@ class Feed:
 
     def free(self, name: str) -> np.ndarray:
         """Which values of a column no fault has hit, shape (rows,)."""
-        return ~self.spoilt.get(name, np.zeros(self.rows, bool))
+        return ~self.taken.get(name, np.zeros(self.rows, bool))
 
     def take(self, name: str, rows: np.ndarray) -> None:
         """Mark values as hit: no other fault may have them."""
-        self.spoilt.setdefault(name, np.zeros(self.rows, bool))[rows] = True
+        self.taken.setdefault(name, np.zeros(self.rows, bool))[rows] = True
 
     def put(self, name: str, rows: np.ndarray, values: pa.Array) -> None:
         """Replace values of a column; no other fault may have them."""
@@ -56,11 +56,11 @@ class Feed:
         return pa.Table.from_arrays(list(self.columns.values()), schema=self.contract.schema)
 
 
-def keys_of(feed: Feed, rows: np.ndarray) -> pa.ListArray:
+def keys_of(edit: TableEdit, rows: np.ndarray) -> pa.ListArray:
     """Primary keys of rows, as lists in the key's order, shape (len(rows),)."""
     parts = [
-        feed.contract.column(name).type.numbers(feed.columns[name])[rows].astype(np.int64)
-        for name in feed.contract.primary_key
+        edit.contract.column(name).type.numbers(edit.columns[name])[rows].astype(np.int64)
+        for name in edit.contract.primary_key
     ]
     offsets = np.arange(len(rows) + 1, dtype=np.int32) * len(parts)
     flat = np.stack(parts, axis=1).ravel() if len(rows) else np.empty(0, np.int64)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
+from ..sql import TRUTH_SUFFIX
 from .base import (
     IDENTIFIER,
     FrozenModel,
@@ -188,7 +189,7 @@ def _one_noise(entries: tuple[Noise, ...]) -> tuple[Noise, ...]:
 
 
 def _identifier(name: str) -> str:
-    if name in RESERVED_NAMES or name.endswith("_truth"):
+    if name in RESERVED_NAMES or name.endswith(TRUTH_SUFFIX):
         raise ValueError(
             "a name that is not reserved"
             f" (names ending in _truth, and {', '.join(sorted(RESERVED_NAMES))}, are)"

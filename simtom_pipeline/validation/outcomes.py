@@ -11,7 +11,7 @@ from scipy import stats
 
 SMALLEST_VARIANCE = 10.0
 """Neighbouring groups are pooled until the variance of the sum of their outcomes is about this."""
-MOST_GROUPS = 50
+MAX_GROUPS = 50
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def total_p(outcome: np.ndarray, probability: np.ndarray) -> float:
     return float(min(2 * stats.norm.sf(abs(z - skew * (z**2 - 1) / 6)), 1.0))
 
 
-def quantile_groups(values: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
+def quantile_groups(values: np.ndarray, most: int = MAX_GROUPS) -> np.ndarray:
     """Groups of neighbouring values, about equally large, equal values together; 0 ... k - 1, shape (n,)."""
     edges = np.unique(np.quantile(values, np.arange(1, most) / most, method="higher"))
     return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]

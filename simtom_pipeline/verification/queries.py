@@ -1,26 +1,19 @@
-"""What the checks ask the database, in plain SQL: it shares no code with the generators."""
+"""What checks ask the database, in plain SQL: it shares no code with the generators."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..contracts import (
-    WHOLE_ROW,
-    Claim,
-    Column,
-    DeclaredOutcome,
-    DeclaredShares,
-    ForeignKey,
-    ProfileMetric,
-    TableContract,
-)
-from ..landing import quoted, table_name
+from ..claims import Claim, DeclaredOutcome, DeclaredShares, ProfileMetric
+from ..contracts import WHOLE_ROW, Column, ForeignKey, TableContract
+from ..landing import table_name
 from ..scenarios.models import Scenario
+from ..sql import quoted, truth_schema
 
 Connection = duckdb.DuckDBPyConnection
 Row = dict[str, str | int | float]
@@ -32,7 +25,7 @@ def _one(connection: Connection, sql: str, parameters: Sequence[object] = ()) ->
 
 def landed_days(connection: Connection, scenario: str) -> list[date]:
     """Days of the scenario that have landed, ascending."""
-    table = quoted(f"{scenario}_truth", "daily_intensity")
+    table = quoted(truth_schema(scenario), "daily_intensity")
     return [day for (day,) in connection.execute(f"SELECT DISTINCT day FROM {table} ORDER BY day").fetchall()]
 
 
@@ -258,23 +251,13 @@ def outcomes(
         f" date_diff('day', DATE '1970-01-01', e.day) AS day"
         f" FROM {quoted(scenario, events)} e"
         f" LEFT JOIN {quoted(scenario, declared.table)} o USING ({quoted(key)})"
-        f" LEFT JOIN {quoted(f'{scenario}_truth', declared.truth)} r USING ({quoted(key)})"
+        f" LEFT JOIN {quoted(truth_schema(scenario), declared.truth)} r USING ({quoted(key)})"
         f" ORDER BY {quoted(key)}"
     ).fetchnumpy()
     outcome: np.ndarray = np.ma.filled(np.ma.asarray(found["outcome"], float), np.nan)
     probability: np.ndarray = np.ma.filled(np.ma.asarray(found["probability"], float), np.nan)
     cluster, day = (np.asarray(found[name], np.int64) for name in ("cluster", "day"))
     return DrawnOutcomes(outcome, probability, cluster, day)
-
-
-def as_date(number: int) -> date:
-    """The day of a number of days since 1970-01-01."""
-    return date(1970, 1, 1) + timedelta(int(number))
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - date(1970, 1, 1)).days
 
 
 def rows_per_day(
@@ -327,7 +310,7 @@ def ledger_entry(connection: Connection, scenario: str, drift_id: str, target: s
     """The landed ledger's entry, None if it has none."""
     names = [field.name for field in fields(LedgerEntry)]
     rows = connection.execute(
-        f"SELECT {', '.join(names)} FROM {quoted(f'{scenario}_truth', 'drift_ledger')}"
+        f"SELECT {', '.join(names)} FROM {quoted(truth_schema(scenario), 'drift_ledger')}"
         " WHERE drift_id = ? AND target = ? ORDER BY phase LIMIT 1",
         [drift_id, target],
     ).fetchall()

@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 
 from ..contracts import WHOLE_ROW, TableContract
-from ..generators.base import BaseGenerator
 from ..generators.ledger import DRIFT_LEDGER, LedgerPart
-from ..landing import LandingError, connect, quoted, schema_of, table_name
+from ..landing import LandingError, connect, schema_of, table_name
 from ..scenarios.models import TWIN_MARK
 from ..simulation import registry
+from ..sql import TRUTH_SUFFIX, quoted, truth_schema
 from .questions import COPY, key_violations, unlike
 
 
@@ -55,7 +55,7 @@ def _common_contracts(
     connection: duckdb.DuckDBPyConnection, file: Path, one: str, other: str
 ) -> list[TableContract]:
     """Contracts of the generator whose tables both scenarios have."""
-    by_generator = [compared(generator) for generator in registry().generators.values()]
+    by_generator = [compared(generator.true_tables()) for generator in registry().generators.values()]
     for name in (one, other):
         if not any(_has_landed(connection, name, contracts) for contracts in by_generator):
             raise LandingError(f"{file} does not hold {name}: land it first, with simtom run or simtom twin.")
@@ -76,7 +76,7 @@ def _has_landed(
 
 def common_days(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> tuple[int, date, date] | None:
     """How many days have landed of both scenarios, the first and the last; None if there are none."""
-    tables = [quoted(f"{name}_truth", "daily_intensity") for name in (one, other)]
+    tables = [quoted(truth_schema(name), "daily_intensity") for name in (one, other)]
     rows = connection.execute(
         f"SELECT count(*), min(day), max(day) FROM {tables[0]} a JOIN {tables[1]} b USING (day)"
     ).fetchall()
@@ -135,7 +135,7 @@ def _side(
     if not contract.daily:
         return f"(SELECT *, {number} FROM {rows})"
     both = " INTERSECT ".join(
-        f"SELECT day FROM {quoted(f'{scenario}_truth', 'daily_intensity')}" for scenario in (one, other)
+        f"SELECT day FROM {quoted(truth_schema(scenario), 'daily_intensity')}" for scenario in (one, other)
     )
     return f"(SELECT *, {number} FROM {rows} WHERE day IN ({both}))"
 
@@ -147,13 +147,13 @@ def landed_twins(connection: duckdb.DuckDBPyConnection, scenario: str) -> list[s
         "SELECT DISTINCT schema_name FROM duckdb_tables() WHERE NOT internal"
         " AND database_name = current_database() AND table_name = 'daily_intensity' ORDER BY 1"
     ).fetchall()
-    names = [schema.removesuffix("_truth") for (schema,) in rows if schema.startswith(prefix)]
+    names = [schema.removesuffix(TRUTH_SUFFIX) for (schema,) in rows if schema.startswith(prefix)]
     return [name.removeprefix(prefix) for name in names]
 
 
-def compared(generator: BaseGenerator | type[BaseGenerator]) -> list[TableContract]:
-    """Tables that twins are compared in: what is simulated, but for the ledger that tells them apart."""
-    return [contract for contract in generator.clean_contracts() if contract.name != DRIFT_LEDGER.name]
+def compared(true: Sequence[TableContract]) -> list[TableContract]:
+    """Tables that twins are compared in: what is drawn, but for the ledger that tells them apart."""
+    return [contract for contract in true if contract.name != DRIFT_LEDGER.name]
 
 
 def allowed_differences(parts: Iterable[LedgerPart]) -> dict[str, date]:

@@ -1,18 +1,18 @@
 """Checks of outcomes that were drawn with a known probability: calibration, rate, Bayes AUC, leakage."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
-import duckdb
 import numpy as np
 
-from ..contracts import DeclaredOutcome, TableContract
-from ..landing import count_rows
-from ..scenarios.models import Scenario
-from ..validation.decisions import Finding, Verdict, exactness, holm, logical, magnitude, worst
-from ..validation.outcomes import (
-    MOST_GROUPS,
+from ...claims import DeclaredOutcome
+from ...landing import count_rows
+from ...moments import day_number, day_of
+from ...simulation import Simulation
+from ...validation.decisions import Finding, Verdict, exactness, holm, logical, magnitude, worst
+from ...validation.outcomes import (
+    MAX_GROUPS,
     auc,
     auc_of_groups,
     compare_groups,
@@ -21,27 +21,49 @@ from ..validation.outcomes import (
     rate_interval,
     total_p,
 )
-from . import questions as ask
+from .. import queries
+from ..check import Check
+from ..history import LandedHistory
 
-FEWEST_OUTCOMES = 25
+MIN_OUTCOMES = 25
 """Below, outcomes cannot be judged."""
+LEAKAGE = """No public column knows more than the true probability, as far as groups of like values show.
+
+Given the probability, the outcome is independent of every column that was there before it; and no
+such column ranks better.
+"""
 SAME_AUC_Z = 5.0
+
+
+
+
+def checks(simulation: Simulation) -> Iterator[Check]:
+    """Of every declared outcome; what several share a table for carries the outcome in its name."""
+    declared = simulation.generator.declared_outcomes()
+    places = [(_table_of(name, one), name) for one in declared for name in OUTCOME_CHECKS]
+    for one in declared:
+        for name, (meaning, find, has_family) in OUTCOME_CHECKS.items():
+            table = _table_of(name, one)
+            called = name if places.count((table, name)) == 1 else f"{name}_of_{one.column}"
+            family = f"{name} of {one.table}.{one.column}" if has_family else ""
+            yield Check(table, called, meaning, partial(_find, declared=one, find=find), family=family)
+
+
+def _table_of(name: str, declared: DeclaredOutcome) -> str:
+    """A rate is that of the outcome's table, everything else is said of its true probability."""
+    return declared.table if name == "outcome_rate" else declared.truth
 
 
 @dataclass
 class Outcomes:
-    """The landed outcomes of one declaration, a row each, in the order of their key."""
+    """The landed draws of one declared outcome, in the order of their key."""
 
-    scenario: Scenario
+    history: LandedHistory
     declared: DeclaredOutcome
-    events: TableContract
-    connection: duckdb.DuckDBPyConnection
-    alpha: float
 
     @cached_property
-    def _rows(self) -> ask.DrawnOutcomes:
-        (key,) = self.events.primary_key
-        return ask.outcomes(self.connection, self.scenario.name, self.declared, self.events.name, key)
+    def _rows(self) -> queries.DrawnOutcomes:
+        return self.history.outcomes(self.declared)
 
     @property
     def drawn(self) -> tuple[np.ndarray, np.ndarray]:
@@ -57,14 +79,14 @@ class Outcomes:
     def expected_rate(self) -> float:
         """Expected share of yes among the landed rows."""
         days, rows = np.unique(self._rows.day, return_counts=True)
-        rates = [self.declared.rate(ask.as_date(day)) for day in days]
+        rates = [self.declared.rate(day_of(day)) for day in days]
         return float(np.average(rates, weights=rows))
 
     @cached_property
     def before_drift(self) -> np.ndarray:
         """Rows of the days before any drift, a mask of shape (n,)."""
         first = self.declared.drifts_from
-        rows: np.ndarray = self._rows.day < (np.inf if first is None else ask.day_number(first))
+        rows: np.ndarray = self._rows.day < (np.inf if first is None else day_number(first))
         return rows
 
     @property
@@ -72,17 +94,19 @@ class Outcomes:
         """What to say where events have not one outcome and probability each, or too few are expected."""
         outcome, probability = self.drawn
         wrong = int((~((probability >= 0) & (probability <= 1)) | np.isnan(outcome)).sum())
-        wrong += len(outcome) - count_rows(self.connection, self.scenario.name, self.events.name)
+        wrong += len(outcome) - count_rows(
+            self.history.connection, self.history.name, self.history.events_of(self.declared).name
+        )
         if wrong:
             return logical(wrong, "every event has one outcome, and one probability between 0 and 1")
         expected = min(float(probability.sum()), float((1 - probability).sum()))
-        return self._too_few() if expected < FEWEST_OUTCOMES else None
+        return self._too_few() if expected < MIN_OUTCOMES else None
 
     @property
     def unrankable(self) -> Finding | None:
         """The same, or that too few are there to tell how well something ranks them."""
         yes = self.drawn[0].sum()
-        few = min(yes, len(self.drawn[0]) - yes) < FEWEST_OUTCOMES
+        few = min(yes, len(self.drawn[0]) - yes) < MIN_OUTCOMES
         return self.unusable or (self._too_few() if few else None)
 
     def _too_few(self) -> Finding:
@@ -112,7 +136,7 @@ def declared_probability(outcomes: Outcomes) -> Finding:
     groups = compare_groups(outcome, probability, quantile_groups(probability))
     total, grouped = holm([total_p(outcome, probability), groups.p_value])
     # Any misfit is an error: the tolerance is zero.
-    verdict = worst([exactness(p, 1.0, 0.0, outcomes.alpha) for p in (total, grouped)])
+    verdict = worst([exactness(p, 1.0, 0.0, outcomes.history.alpha) for p in (total, grouped)])
     rows = tuple(
         {"rows": int(n), "expected": round(float(e), 2), "count": int(o)}
         for n, e, o in zip(groups.rows, groups.expected, groups.observed, strict=True)
@@ -138,7 +162,7 @@ def outcome_rate(outcomes: Outcomes) -> Finding:
     outcome, _ = outcomes.drawn
     count, n, target = int(outcome.sum()), len(outcome), outcomes.expected_rate
     inner, outer = (rate_interval(outcome, outcomes.cluster, confidence) for confidence in (0.90, 0.999))
-    tolerance = outcomes.scenario.checks.rate_tolerance * target
+    tolerance = outcomes.history.scenario.checks.rate_tolerance * target
     return outcomes.over_the_reference(
         magnitude(inner, outer, target, tolerance),
         f"{count / n:.4%} where {target:.4%} is stated",
@@ -158,13 +182,13 @@ def bayes_auc(outcomes: Outcomes) -> Finding:
     if unusable := outcomes.unrankable:
         return unusable
     outcome, probability = (values[outcomes.before_drift] for values in outcomes.drawn)
-    if min(outcome.sum(), (1 - outcome).sum()) < FEWEST_OUTCOMES:
+    if min(outcome.sum(), (1 - outcome).sum()) < MIN_OUTCOMES:
         count = int(outcome.sum())
         return Finding(Verdict.INCONCLUSIVE, f"{count} of {len(outcome)} before any drift: too few to tell")
     cluster = np.unique(outcomes.cluster[outcomes.before_drift], return_inverse=True)[1]
     estimate, error = auc(outcome, probability, cluster)
     inner, outer = (normal_interval(estimate, error, confidence) for confidence in (0.90, 0.999))
-    target, tolerance = outcomes.declared.auc, outcomes.scenario.checks.auc_tolerance
+    target, tolerance = outcomes.declared.auc, outcomes.history.scenario.checks.auc_tolerance
     return outcomes.over_the_reference(
         magnitude(inner, outer, target, tolerance),
         f"AUC {estimate:.4f} where {target:.4f} is stated",
@@ -190,11 +214,13 @@ def leakage(outcomes: Outcomes) -> Finding:
     outcome, probability = outcomes.drawn
     ceiling, ceiling_error = auc(outcome, probability)
     names, p_values, scores = [], [], []
-    for name, values in ask.public_columns(outcomes.connection, outcomes.scenario.name, outcomes.declared):
+    for name, values in queries.public_columns(
+        outcomes.history.connection, outcomes.history.name, outcomes.declared
+    ):
         if len(values) != len(outcome):
             surplus = abs(len(values) - len(outcome))
             return logical(surplus, f"the relation of {name} has one row an event")
-        group = quantile_groups(values) if values.max() >= MOST_GROUPS else values
+        group = quantile_groups(values) if values.max() >= MAX_GROUPS else values
         names.append(name)
         p_values.append(compare_groups(outcome, probability, group).p_value)
         scores.append(auc_of_groups(outcome, group))
@@ -202,7 +228,7 @@ def leakage(outcomes: Outcomes) -> Finding:
     verdicts = [
         worst(
             [
-                exactness(p, 1.0, 0.0, outcomes.alpha),
+                exactness(p, 1.0, 0.0, outcomes.history.alpha),
                 Verdict.FAILED
                 if score - ceiling > SAME_AUC_Z * (error**2 + ceiling_error**2) ** 0.5
                 else Verdict.PASSED,
@@ -227,12 +253,28 @@ def leakage(outcomes: Outcomes) -> Finding:
     )
 
 
-OF_THE_OUTCOME: dict[str, Callable[[Outcomes], Finding]] = {"outcome_rate": outcome_rate}
-"""Checks of the table in which the outcome stands."""
-OF_THE_TRUTH: dict[str, Callable[[Outcomes], Finding]] = {
-    "declared_probability": declared_probability,
-    "bayes_auc": bayes_auc,
-    "leakage": leakage,
+OUTCOME_CHECKS: Mapping[str, tuple[str, Callable[[Outcomes], Finding], bool]] = {
+    "outcome_rate": (
+        "The share of yes is what the scenario states, within `rate_tolerance` of it.",
+        outcome_rate,
+        False,
+    ),
+    "declared_probability": (
+        "Outcomes are coins with their declared probability: in total, and over groups of like probability.",
+        declared_probability,
+        True,
+    ),
+    "bayes_auc": (
+        "Before any drift, ranking by the true probability reaches the AUC that the scenario states.",
+        bayes_auc,
+        False,
+    ),
+    "leakage": (LEAKAGE, leakage, True),
 }
-"""Checks of the table in which its probability stands."""
-OUTCOME_CHECKS = OF_THE_OUTCOME | OF_THE_TRUTH
+"""Meaning and function of each check of an outcome, and whether it is a family of tests of its own."""
+
+
+def _find(
+    history: LandedHistory, declared: DeclaredOutcome, find: Callable[[Outcomes], Finding]
+) -> Finding:
+    return find(Outcomes(history, declared))

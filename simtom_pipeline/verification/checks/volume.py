@@ -1,14 +1,14 @@
 """Checks of how many events landed, and at which hours: what the scenario's intensity says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
-from ..contracts import TableContract
-from ..validation.counts import VolumeTest, compare_hours, compare_volume
-from ..validation.decisions import (
+from ...simulation import Simulation
+from ...validation.counts import VolumeTest, compare_hours, compare_volume
+from ...validation.decisions import (
     Finding,
     Row,
     Verdict,
@@ -19,11 +19,21 @@ from ..validation.decisions import (
     magnitude,
     worst,
 )
-from . import questions as ask
-from .landed import Landed
+from .. import queries
+from ..check import Check
+from ..history import LandedHistory
 
+VOLUME = "Each day's count, their sum, their spread and their independence are what the intensity says."
+HOURS = "The hours of the day get the shares that the intensity gives them."
 FANO_TOLERANCE = 0.05
 AUTOCORRELATION_TOLERANCE = 0.02
+
+
+def checks(simulation: Simulation) -> Iterator[Check]:
+    """Of the arrivals: how many, and at which hours."""
+    table = simulation.relations.event_table
+    yield Check(table, "daily_volume", VOLUME, daily_volume, family="volume")
+    yield Check(table, "hour_of_day", HOURS, hour_of_day, family="hours")
 
 
 @dataclass(frozen=True)
@@ -54,21 +64,21 @@ class RareDay:
         }
 
 
-def daily_volume(landed: Landed, contract: TableContract) -> Finding:
+def daily_volume(history: LandedHistory) -> Finding:
     """Each day's count, their sum, their spread and their independence are what the intensity says."""
-    arrivals, days = landed.expectations.arrivals, landed.days
-    counts = ask.counts_per_day(landed.connection, landed.scenario.name, contract, days)
+    arrivals, days = history.expectations.arrivals, history.days
+    counts = queries.counts_per_day(history.connection, history.name, history.relations.events, days)
     expected = np.array([arrivals.expected_count(day) for day in days])
     dispersion = np.array([arrivals.dispersion(day) for day in days])
     test = compare_volume(counts, expected, dispersion, arrivals.correlation_of_days())
-    rare = _rare_days(landed, counts, expected, test.p_value)
-    of_all_days, figures = _of_all_days(landed, test)
+    rare = _rare_days(history, counts, expected, test.p_value)
+    of_all_days, figures = _all_days(history, test)
     broken = sum(day.is_broken for day in rare)
     summary = f"{int(counts.sum())} events where {expected.sum():.1f} are expected; {broken} broken days"
     if improbable := len(rare) - broken:
         summary += f", {improbable} improbable but as drawn"
     return Finding(
-        worst([verdict_of_days(rare, landed.scenario.checks.family_wise_error, len(days)), *of_all_days]),
+        worst([verdict_of_days(rare, history.scenario.checks.family_wise_error, len(days)), *of_all_days]),
         summary,
         {"days": len(days), "count": int(counts.sum()), "expected": float(expected.sum()), **figures},
         tuple(day.row for day in rare),
@@ -76,17 +86,17 @@ def daily_volume(landed: Landed, contract: TableContract) -> Finding:
 
 
 def _rare_days(
-    landed: Landed, counts: np.ndarray, expected: np.ndarray, p_value: np.ndarray
+    history: LandedHistory, counts: np.ndarray, expected: np.ndarray, p_value: np.ndarray
 ) -> list[RareDay]:
     """Days below their share of the family-wise error, each drawn again; all arrays of shape (days,)."""
-    below = p_value < alpha_per_day(landed.scenario.checks.family_wise_error, len(p_value))
+    below = p_value < alpha_per_day(history.scenario.checks.family_wise_error, len(p_value))
     return [
         RareDay(
-            landed.days[n],
+            history.days[n],
             int(counts[n]),
             float(expected[n]),
             float(p_value[n]),
-            len(landed.expectations.day(landed.days[n]).event_time),
+            len(history.expectations.day(history.days[n]).event_time),
         )
         for n in np.flatnonzero(below)
     ]
@@ -104,14 +114,14 @@ def verdict_of_days(rare: Sequence[RareDay], family_wise: float, days: int) -> V
     return Verdict.INCONCLUSIVE if rare else Verdict.PASSED
 
 
-def _of_all_days(landed: Landed, test: VolumeTest) -> tuple[list[Verdict], dict[str, float]]:
+def _all_days(history: LandedHistory, test: VolumeTest) -> tuple[list[Verdict], dict[str, float]]:
     """Verdicts on sum, spread and independence, and their figures."""
-    tolerances = landed.scenario.checks
+    tolerances = history.scenario.checks
     fano_p, correlation_p = (float(p) for p in holm([test.fano_p, test.autocorrelation_p]))
     verdicts = [
         magnitude(test.inner, test.outer, 1.0, tolerances.volume_tolerance),
-        exactness(fano_p, abs(test.fano - 1), FANO_TOLERANCE, landed.alpha),
-        exactness(correlation_p, abs(test.autocorrelation), AUTOCORRELATION_TOLERANCE, landed.alpha),
+        exactness(fano_p, abs(test.fano - 1), FANO_TOLERANCE, history.alpha),
+        exactness(correlation_p, abs(test.autocorrelation), AUTOCORRELATION_TOLERANCE, history.alpha),
     ]
     return verdicts, {
         "ratio": test.ratio,
@@ -126,19 +136,19 @@ def _of_all_days(landed: Landed, test: VolumeTest) -> tuple[list[Verdict], dict[
     }
 
 
-def hour_of_day(landed: Landed, contract: TableContract) -> Finding:
+def hour_of_day(history: LandedHistory) -> Finding:
     """The hours of the day get the shares that the intensity gives them."""
-    tolerances, arrivals = landed.scenario.checks, landed.expectations.arrivals
-    counts = ask.counts_per_hour(landed.connection, landed.scenario.name, contract)
-    by_day = np.array([arrivals.expected_by_hour(day) for day in landed.days])
+    tolerances, arrivals = history.scenario.checks, history.expectations.arrivals
+    counts = queries.counts_per_hour(history.connection, history.name, history.relations.events)
+    by_day = np.array([arrivals.expected_by_hour(day) for day in history.days])
     expected = by_day.sum(axis=0)
-    dispersions = [arrivals.dispersion(day) for day in landed.days]
+    dispersions = [arrivals.dispersion(day) for day in history.days]
     rows = tuple(
         {"hour": hour, "count": int(counts[hour]), "expected": round(float(expected[hour]), 1)}
         for hour in range(24)
     )
     if not any(dispersions):  # evenly spaced: an hour is never off by more than one event a day
-        off = int((np.abs(counts - expected) > len(landed.days)).sum())
+        off = int((np.abs(counts - expected) > len(history.days)).sum())
         return logical(off, "evenly spaced events fill each hour", rows)
     if expected.sum() == 0:
         return logical(int(counts.sum()), "no event is expected and none came")
@@ -149,7 +159,7 @@ def hour_of_day(landed: Landed, contract: TableContract) -> Finding:
     if closed := int(counts[expected == 0].sum()):
         return logical(closed, "no event comes in an hour without intensity", rows)
     effect, p_value = compare_hours(counts, expected, float(np.mean(dispersions)))
-    verdict = exactness(p_value, effect, tolerances.share_tolerance, landed.alpha)
+    verdict = exactness(p_value, effect, tolerances.share_tolerance, history.alpha)
     figures = {
         "n": int(counts.sum()),
         "total_variation": effect,
