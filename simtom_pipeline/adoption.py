@@ -6,16 +6,14 @@ from datetime import date
 import pyarrow as pa
 
 from . import landing, records
+from .batches import Connect, batches
 from .content import NO_ROWS, digests
 from .contracts import TableContract
 from .landing import Connection, LandingError, table_name
 from .simulation import Simulation
-from .batches import Connect, batches
 
 
-def adopt_earlier_days(
-    simulation: Simulation, connect: Connect, landing_now: Sequence[date]
-) -> None:
+def adopt_earlier_days(simulation: Simulation, connect: Connect, landing_now: Sequence[date]) -> None:
     """Put days of a version that kept no record on record, those aside that land now anyway.
 
     Raises

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import duckdb
 
-from .assets.history import land_history
+from .history import land_history
 from .landing import connect
-from .simulation import load_scenario, registry
+from .simulation import Simulation, load_scenario
 
 CALIBRATION_FILE = Path(__file__).parents[1] / "docs" / "calibration.md"
 
@@ -242,8 +242,7 @@ def main() -> None:
     scenario = load_scenario("baseline")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "simtom.duckdb"
-        generator = registry().generator(scenario.generator)
-        land_history(scenario, generator, scenario.clock.days(), lambda: connect(file), lambda days: None)
+        land_history(Simulation(scenario), scenario.clock.days(), lambda: connect(file), lambda days: None)
         with connect(file, read_only=True) as connection:
             CALIBRATION_FILE.write_text(calibration_text(connection))
 

@@ -269,8 +269,8 @@ def diff(
 
 def print_differences(one: str, other: str, file: Path) -> None:
     """What differs between two landed scenarios, or a message and exit code 2 if that cannot be said."""
-    from .assets.twins import compare
     from .landing import LandingError
+    from .verification.twins import compare
 
     try:
         comparison = compare(file, one, other)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from .contracts import TableContract, ViewContract
-from .generators.fault_contracts import FAULT_LEDGER, NOISE_LEDGER
+from .corruption.ledgers import FAULT_LEDGER, NOISE_LEDGER
 from .generators.ledger import DERIVED
 from .pictures import charts, svg
 from .record_tables import RECORDS
@@ -33,7 +33,7 @@ def dictionary_text() -> str:
     parts = [
         "# Tables\n\nMade from the table contracts by `make docs`; every table and column carries the same"
         " words as a DuckDB comment. `<scenario>` is the scenario's name.\n",
-        *(_table(contract) for contract in generator.clean_contracts()),
+        *(_table(contract) for contract in generator.true_tables()),
         *(_table(contract) for contract in (FAULT_LEDGER, NOISE_LEDGER, *DERIVED, *RECORDS)),
         *(_view(view) for view in generator.views),
     ]

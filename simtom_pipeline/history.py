@@ -9,11 +9,11 @@ from itertools import takewhile
 from threading import Event
 
 from . import interrupts, landing
+from .adoption import adopt_earlier_days
+from .batches import Batch, Connect, batches
 from .landed_days import LandedDays
 from .records import Recorder
 from .simulation import Simulation
-from .adoption import adopt_earlier_days
-from .batches import Batch, Connect, batches
 
 RowsPerDay = dict[str, dict[date, int]]
 

@@ -18,8 +18,8 @@ import altair as alt
 import numpy as np
 import vl_convert
 
+from .corruption.faults import hit_probability
 from .generators.base import BaseGenerator
-from .generators.faults import hit_probability
 from .generators.ledger import LedgerPart
 from .scenarios.faults import Fault
 from .scenarios.models import ALL_DRIFTS, Clock, Scenario

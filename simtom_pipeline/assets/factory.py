@@ -10,8 +10,8 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 
 from .. import landing
-from ..contracts import TableContract, ViewContract
 from ..batches import Connect
+from ..contracts import TableContract, ViewContract
 from ..history import RowsPerDay, land_history
 from ..record_tables import RECORDS
 from ..records import FRESH_TAG, Recorder
@@ -121,9 +121,7 @@ def _connect(database: DuckDBResource) -> Connect:
     return lambda: opened(database)
 
 
-def _attach_rows_per_day(
-    context: dg.AssetExecutionContext, relations: Relations, rows: RowsPerDay
-) -> None:
+def _attach_rows_per_day(context: dg.AssetExecutionContext, relations: Relations, rows: RowsPerDay) -> None:
     for contract in relations.simulated:
         for day, count in rows.get(contract.name, {}).items():
             key = asset_key(relations.scenario, contract)

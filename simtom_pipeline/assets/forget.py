@@ -25,7 +25,9 @@ def landed_rows(file: Path, scenario: str) -> tuple[int, int]:
         raise LandingError(f"{file} does not exist: there is nothing to forget.")
     with landing.connect(file, read_only=True) as connection:
         tables = _tables(connection, scenario)
-        is_name = valid_name(scenario) and scenario not in RESERVED_NAMES and not scenario.endswith(TRUTH_SUFFIX)
+        is_name = (
+            valid_name(scenario) and scenario not in RESERVED_NAMES and not scenario.endswith(TRUTH_SUFFIX)
+        )
         if not is_name or not tables:
             raise LandingError(f"{file} holds nothing of {scenario}: there is nothing to forget.")
         rows = sum(landing.count_rows(connection, schema, table) for schema, table in tables)

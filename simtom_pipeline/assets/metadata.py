@@ -73,7 +73,9 @@ def pictures(scenario: Scenario) -> dict[str, dict[str, dg.MarkdownMetadataValue
     """What `simtom preview` draws, by the table that measures it: drifts, or volume and hours."""
     from ..pictures import charts, data_uri  # altair takes half a second: only where something is drawn
 
-    drawn: dict[str, dict[str, dg.MarkdownMetadataValue]] = {contract.name: {} for contract in MEASURED_TABLES}
+    drawn: dict[str, dict[str, dg.MarkdownMetadataValue]] = {
+        contract.name: {} for contract in MEASURED_TABLES
+    }
     for key, chart in charts(scenario).items():
         table = DRIFT_LEDGER_DAILY if key.startswith("drift_") else DAILY_PROFILE
         drawn[table.name][key] = dg.MetadataValue.md(f"![{key}]({data_uri(chart)})")

@@ -1,12 +1,10 @@
 """A check that cannot be worked out on what it finds has failed: that too is a result, and no crash."""
 
-from collections.abc import Callable
-
 import duckdb
 
 from ..validation.decisions import Finding, Verdict
-
-Work = Callable[[], Finding]
+from .check import Check
+from .history import LandedHistory
 
 BROUGHT_ABOUT_BY_DATA = (duckdb.Error, ArithmeticError, LookupError, TypeError, ValueError)
 NOT_BY_DATA = (
@@ -19,10 +17,10 @@ NOT_BY_DATA = (
 """The machine's doing: such a run has to end, for nobody knows what its other checks would say."""
 
 
-def attempted(work: Work) -> Finding:
+def attempted(check: Check, history: LandedHistory) -> Finding:
     """What a check finds; a failure that names the error where the data let it find nothing."""
     try:
-        return work()
+        return check.run(history)
     except NOT_BY_DATA:
         raise
     except BROUGHT_ABOUT_BY_DATA as error:

@@ -8,7 +8,7 @@ from ..validation.decisions import Finding
 from .history import LandedHistory
 
 Sees = Literal["record", "landed", "true"]
-"""What a check looks at: what is on record of landing, rows as they landed, or rows before noise and faults."""
+"""What a check looks at: the record of landing, rows as they landed, or rows before noise and faults."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def once(
     """Decorator of a function of a history and hashable arguments: it is worked out once a history."""
 
     @wraps(function)
-    def remembered(history: LandedHistory, *args: P.args, **kwargs: P.kwargs) -> T:
+    def remembered(history: LandedHistory, /, *args: P.args, **kwargs: P.kwargs) -> T:
         at = (function, args, tuple(kwargs.items()))
         if at not in history.memory:
             history.memory[at] = function(history, *args, **kwargs)

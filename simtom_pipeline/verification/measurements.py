@@ -29,9 +29,7 @@ from .history import LandedHistory, once
 Rows = list[dict[str, Any]]
 
 
-def land_measurements(
-    connection: duckdb.DuckDBPyConnection, simulation: Simulation
-) -> dict[str, pa.Table]:
+def land_measurements(connection: duckdb.DuckDBPyConnection, simulation: Simulation) -> dict[str, pa.Table]:
     """Measure what has landed and replace the measured tables by it, in one transaction."""
     landing.ensure_tables(connection, simulation.relations)
     tables = measured_tables(LandedHistory(simulation, connection))
@@ -138,7 +136,9 @@ def realised_sizes(
     return {day: (len(some), yardstick.size(some)) for day, some in of_day.items()}
 
 
-def yardstick_of(entry: queries.LedgerEntry, of_day: Mapping[date, np.ndarray], of_logarithm: bool) -> Yardstick:
+def yardstick_of(
+    entry: queries.LedgerEntry, of_day: Mapping[date, np.ndarray], of_logarithm: bool
+) -> Yardstick:
     """What days are measured with: the ledger's bins and the landed days of its reference window."""
     last = entry.reference_to
     window = [

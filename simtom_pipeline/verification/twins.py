@@ -13,7 +13,7 @@ from ..landing import LandingError, connect, schema_of, table_name
 from ..scenarios.models import TWIN_MARK
 from ..simulation import registry
 from ..sql import TRUTH_SUFFIX, quoted, truth_schema
-from .questions import COPY, key_violations, unlike
+from .queries import COPY, key_violations, unlike
 
 
 @dataclass(frozen=True)

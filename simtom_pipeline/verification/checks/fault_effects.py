@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..contracts import WHOLE_ROW, Column, TableContract
-from ..landing import quoted
-from ..scenarios.faults import (
+from ...contracts import WHOLE_ROW, Column, TableContract
+from ...corruption.ledgers import FAULT_LEDGER
+from ...scenarios.faults import (
     LONGEST_DELAY_HOURS,
     Delay,
     DroppedDay,
@@ -34,31 +34,53 @@ from ..scenarios.faults import (
     columns_of,
     on_table,
 )
-from ..validation.decisions import Finding
-from ..validation.faults import law_p, rate_p, spread_over_unit
-from .spoilt import Spoilt, Statement, judged, key_in_ledger, key_of
+from ...simulation import Simulation
+from ...sql import quoted, text
+from ...validation.decisions import Finding
+from ...validation.faults import law_p, rate_p, spread_over_unit
+from ..check import Check
+from ..corrupted_history import (
+    clean_rows,
+    fault_ledger,
+    hit_probability,
+    key_in_ledger,
+    key_of,
+    tables_with_faults,
+)
+from ..history import LandedHistory
+from ..statements import Statement, judged
+
+MEANING = "Each fault hits as often as declared, and does what its kind does, on every landed day."
 
 
-def faults_as_declared(spoilt: Spoilt) -> Finding:
+def checks(simulation: Simulation) -> Iterator[Check]:
+    """One, of a scenario with faults."""
+    if simulation.scenario.faults:
+        yield Check(
+            FAULT_LEDGER.name, "faults_as_declared", MEANING, faults_as_declared, "landed", family="faults"
+        )
+
+
+def faults_as_declared(history: LandedHistory) -> Finding:
     """Each fault hits as often as declared, and does what its kind does, on every landed day."""
     statements: list[Statement] = []
-    for n, fault in enumerate(spoilt.scenario.faults):
-        earlier = spoilt.scenario.faults[:n]
+    for n, fault in enumerate(history.scenario.faults):
+        earlier = history.scenario.faults[:n]
         if isinstance(fault, DroppedDay):
-            statements += _of_dropped_days(spoilt, fault, earlier)
+            statements += _dropped_day_statements(history, fault, earlier)
             continue
-        contract = spoilt.measured[str(fault.table)]
+        contract = tables_with_faults(history)[str(fault.table)]
         if isinstance(fault, Duplicate):
-            statements += _of_rows(spoilt, fault, contract, earlier)
+            statements += _row_statements(history, fault, contract, earlier)
             continue
         columns = columns_of(fault) or (contract.arrives_at or "",)
         for name in columns:
-            statements += _of_values(spoilt, fault, contract, contract.column(name), earlier)
-    return judged(statements, spoilt.alpha, "fault")
+            statements += _value_statements(history, fault, contract, contract.column(name), earlier)
+    return judged(statements, history.alpha, "fault")
 
 
 def _rate(
-    spoilt: Spoilt,
+    history: LandedHistory,
     fault: Fault,
     table: str,
     column: str,
@@ -66,7 +88,7 @@ def _rate(
     eligible: np.ndarray,
     unit: str = "values",
 ) -> Statement:
-    probability = spoilt.probability(fault)
+    probability = hit_probability(history, fault)
     return Statement(
         fault.id, table, column, f"{unit} hit of those it can hit", int(eligible.sum()),
         float((eligible * probability).sum()), float(hits.sum()),
@@ -74,75 +96,82 @@ def _rate(
     )  # fmt: skip
 
 
-def _of_dropped_days(spoilt: Spoilt, fault: DroppedDay, earlier: Sequence[Fault]) -> Iterator[Statement]:
+def _dropped_day_statements(
+    history: LandedHistory, fault: DroppedDay, earlier: Sequence[Fault]
+) -> Iterator[Statement]:
     """Days that are lost, and that nothing of them landed."""
-    tables = [fault.table] if fault.table else list(spoilt.measured)
+    tables, ledger = (
+        [fault.table] if fault.table else list(tables_with_faults(history)),
+        fault_ledger(history),
+    )
     before = [one.id for one in earlier if isinstance(one, DroppedDay)]
     there = " UNION ".join(
-        f"SELECT day FROM {spoilt.clean(table)} ANTI JOIN (SELECT DISTINCT day FROM {spoilt.fault_ledger}"
+        f"SELECT day FROM {clean_rows(history, table)} ANTI JOIN (SELECT DISTINCT day FROM {ledger}"
         f" WHERE table_name = '{table}' AND list_contains($before, fault_id)) USING (day)"
         for table in tables
     )
-    eligible = spoilt.per_day(f"SELECT day, 1 FROM ({there}) GROUP BY day", {"before": before})
-    lost = f"SELECT day FROM {spoilt.fault_ledger} WHERE fault_id = $id"
-    hits = spoilt.per_day(f"SELECT day, 1 FROM ({lost}) GROUP BY day", {"id": fault.id})
-    yield _rate(spoilt, fault, fault.table or "every table", WHOLE_ROW, hits, eligible, "days")
+    eligible = history.per_day(f"SELECT day, 1 FROM ({there}) GROUP BY day", {"before": before})
+    lost = f"SELECT day FROM {fault_ledger(history)} WHERE fault_id = $id"
+    hits = history.per_day(f"SELECT day, 1 FROM ({lost}) GROUP BY day", {"id": fault.id})
+    yield _rate(history, fault, fault.table or "every table", WHOLE_ROW, hits, eligible, "days")
     for table in tables:
-        landed = spoilt.count(
-            f"SELECT count(*) FROM {quoted(spoilt.scenario.name, table)} SEMI JOIN ({lost}) USING (day)",
+        landed = history.count(
+            f"SELECT count(*) FROM {quoted(history.name, table)} SEMI JOIN ({lost}) USING (day)",
             {"id": fault.id},
         )
         about = "nothing landed of a lost day"
         yield Statement(fault.id, table, WHOLE_ROW, about, int(hits.sum()), 0, landed, violations=landed)
 
 
-def _of_rows(
-    spoilt: Spoilt, fault: Duplicate, contract: TableContract, earlier: Sequence[Fault]
+def _row_statements(
+    history: LandedHistory, fault: Duplicate, contract: TableContract, earlier: Sequence[Fault]
 ) -> Iterator[Statement]:
     """Rows that are doubled, and that the copy's other values are another row's."""
-    rows = _before(spoilt, contract, WHOLE_ROW, [one for one in earlier if isinstance(one, Duplicate)])
-    eligible = spoilt.per_day(f"SELECT day, count(*) FROM {rows} GROUP BY day")
-    yield _rate(spoilt, fault, contract.name, WHOLE_ROW, _hits(spoilt, fault, contract, WHOLE_ROW), eligible)
+    rows = _before(history, contract, WHOLE_ROW, [one for one in earlier if isinstance(one, Duplicate)])
+    eligible = history.per_day(f"SELECT day, count(*) FROM {rows} GROUP BY day")
+    yield _rate(
+        history, fault, contract.name, WHOLE_ROW, _hits(history, fault, contract, WHOLE_ROW), eligible
+    )
     for name in fault.columns:
-        entries = _entries(spoilt, fault, contract, name)
+        entries = _entries(history, fault, contract, name)
         kind = contract.column(name).type.sql
-        unheard = spoilt.count(
+        unheard = history.count(
             f"SELECT count(*) FROM {entries} f WHERE spoilt_value IS NOT DISTINCT FROM original_value"
             " OR NOT EXISTS (SELECT 1 FROM"
-            f" (SELECT DISTINCT day, {quoted(name)} AS value FROM {spoilt.clean(contract.name)}) c"
+            f" (SELECT DISTINCT day, {quoted(name)} AS value FROM {clean_rows(history, contract.name)}) c"
             f" WHERE c.day = f.day AND c.value IS NOT DISTINCT FROM TRY_CAST(f.spoilt_value AS {kind}))"
         )
-        n = spoilt.count(f"SELECT count(*) FROM {entries}")
+        n = history.count(f"SELECT count(*) FROM {entries}")
         about = "the copy has another row's value"
         yield Statement(fault.id, contract.name, name, about, n, n, n - unheard, violations=unheard)
 
 
-def _of_values(
-    spoilt: Spoilt, fault: Fault, contract: TableContract, column: Column, earlier: Sequence[Fault]
+def _value_statements(
+    history: LandedHistory, fault: Fault, contract: TableContract, column: Column, earlier: Sequence[Fault]
 ) -> Iterator[Statement]:
     """Values that are hit, and what they became."""
     same = [one for one in earlier if column.name in _hit_by(one, contract)]
-    free = _before(spoilt, contract, column.name, same)
+    free = _before(history, contract, column.name, same)
     if isinstance(fault, OutOfOrder):
-        free = f"({free} ANTI JOIN {_last_of_day(spoilt, contract)} USING ({key_of(contract)}))"
+        free = f"({free} ANTI JOIN {_last_of_day(history, contract)} USING ({key_of(contract)}))"
     if isinstance(fault, Stuck):
-        yield from _of_stuck(spoilt, fault, contract, column, free)
+        yield from _stuck_statements(history, fault, contract, column, free)
         return
-    eligible = spoilt.per_day(
+    eligible = history.per_day(
         f"SELECT day, count(*) FROM {free} WHERE {_eligible(fault, column)} GROUP BY day"
     )
-    hits = _hits(spoilt, fault, contract, column.name)
-    yield _rate(spoilt, fault, contract.name, column.name, hits, eligible)
-    joined = _with_clean(spoilt, fault, contract, column.name)
+    hits = _hits(history, fault, contract, column.name)
+    yield _rate(history, fault, contract.name, column.name, hits, eligible)
+    joined = _with_clean(history, fault, contract, column.name)
     n = int(hits.sum())
-    wrong = spoilt.count(
+    wrong = history.count(
         f"SELECT count(*) FROM {joined} WHERE NOT coalesce({_law(fault, contract, column)}, false)"
     )
     yield Statement(
         fault.id, contract.name, column.name, LAWS_IN_WORDS[fault.kind], n, n, n - wrong, violations=wrong
     )
     if isinstance(fault, Late) or (isinstance(fault, OutOfRange) and _is_spread(fault)):
-        yield _of_distribution(spoilt, fault, contract, column, joined)
+        yield _distribution_statement(history, fault, contract, column, joined)
 
 
 def _hit_by(fault: Fault, contract: TableContract) -> tuple[str, ...]:
@@ -152,23 +181,23 @@ def _hit_by(fault: Fault, contract: TableContract) -> tuple[str, ...]:
     return (contract.arrives_at or "",) if isinstance(fault, (Late, OutOfOrder)) else columns_of(fault)
 
 
-def _entries(spoilt: Spoilt, fault: Fault, contract: TableContract, column: str) -> str:
+def _entries(history: LandedHistory, fault: Fault, contract: TableContract, column: str) -> str:
     return (
-        f"(FROM {spoilt.fault_ledger} WHERE fault_id = '{fault.id}' AND table_name = '{contract.name}'"
+        f"(FROM {fault_ledger(history)} WHERE fault_id = '{fault.id}' AND table_name = '{contract.name}'"
         f" AND column_name = '{column}')"
     )
 
 
-def _hits(spoilt: Spoilt, fault: Fault, contract: TableContract, column: str) -> np.ndarray:
-    entries = _entries(spoilt, fault, contract, column)
-    return spoilt.per_day(f"SELECT day, count(*) FROM {entries} GROUP BY day")
+def _hits(history: LandedHistory, fault: Fault, contract: TableContract, column: str) -> np.ndarray:
+    entries = _entries(history, fault, contract, column)
+    return history.per_day(f"SELECT day, count(*) FROM {entries} GROUP BY day")
 
 
-def _before(spoilt: Spoilt, contract: TableContract, column: str, earlier: Sequence[Fault]) -> str:
+def _before(history: LandedHistory, contract: TableContract, column: str, earlier: Sequence[Fault]) -> str:
     """Clean rows of days that arrived, whose value no earlier fault has hit."""
-    rows = spoilt.clean(contract.name)
-    ledger, table = spoilt.fault_ledger, contract.name
-    if any(isinstance(fault, DroppedDay) for fault in on_table(spoilt.scenario.faults, table)):
+    rows = clean_rows(history, contract.name)
+    ledger, table = fault_ledger(history), contract.name
+    if any(isinstance(fault, DroppedDay) for fault in on_table(history.scenario.faults, table)):
         rows = (
             f"(FROM {rows} ANTI JOIN (SELECT DISTINCT day FROM {ledger} WHERE table_name = '{table}'"
             " AND kind = 'dropped_day') USING (day))"
@@ -183,19 +212,19 @@ def _before(spoilt: Spoilt, contract: TableContract, column: str, earlier: Seque
     return rows
 
 
-def _last_of_day(spoilt: Spoilt, contract: TableContract) -> str:
+def _last_of_day(history: LandedHistory, contract: TableContract) -> str:
     """The row of each day after which nothing happened."""
     backwards = ", ".join(f"{quoted(name)} DESC" for name in (contract.dated_by or "", *contract.primary_key))
     return (
-        f"(SELECT {key_of(contract)} FROM {spoilt.clean(contract.name)}"
+        f"(SELECT {key_of(contract)} FROM {clean_rows(history, contract.name)}"
         f" QUALIFY row_number() OVER (PARTITION BY day ORDER BY {backwards}) = 1)"
     )
 
 
-def _with_clean(spoilt: Spoilt, fault: Fault, contract: TableContract, column: str) -> str:
+def _with_clean(history: LandedHistory, fault: Fault, contract: TableContract, column: str) -> str:
     """Ledger entries of a fault beside the clean row, with the moment of the row `places` later."""
     keys = key_in_ledger(contract)
-    rows = spoilt.clean(contract.name)
+    rows = clean_rows(history, contract.name)
     if isinstance(fault, OutOfOrder):
         moment, keys_in_order = quoted(contract.dated_by or ""), key_of(contract)
         rows = (
@@ -205,7 +234,7 @@ def _with_clean(spoilt: Spoilt, fault: Fault, contract: TableContract, column: s
         )
     return (
         f"(SELECT * FROM (SELECT {keys}, original_value, spoilt_value"
-        f" FROM {_entries(spoilt, fault, contract, column)}) JOIN {rows} USING ({key_of(contract)}))"
+        f" FROM {_entries(history, fault, contract, column)}) JOIN {rows} USING ({key_of(contract)}))"
     )
 
 
@@ -222,7 +251,7 @@ def _eligible(fault: Fault, column: Column) -> str:
         case UnitChange():
             return f"{value} <> 0"
         case NewCategory(category=category):
-            return f"CAST({value} AS VARCHAR) <> {_text(category)}"
+            return f"CAST({value} AS VARCHAR) <> {text(category)}"
         case Truncated(length=length):
             return f"length(CAST({value} AS VARCHAR)) > {length}"
     return "true"
@@ -234,7 +263,7 @@ def _condition(fault: Missing, column: str) -> str:
     given = fault.given
     name = quoted(given.column or column)
     if given.values is not None:
-        return f"CAST({name} AS VARCHAR) IN ({', '.join(map(_text, given.values))})"
+        return f"CAST({name} AS VARCHAR) IN ({', '.join(map(text, given.values))})"
     return f"{name} > {given.above!r}" if given.above is not None else f"{name} < {given.below!r}"
 
 
@@ -259,7 +288,7 @@ def _law(fault: Fault, contract: TableContract, column: Column) -> str:
                 f" <= {column.step / 2} + 1e-9 * abs({number[1]} * {factor!r})"
             )
         case NewCategory(category=category):
-            return f"{right} AND spoilt_value = {_text(category)}"
+            return f"{right} AND spoilt_value = {text(category)}"
         case Truncated(length=length):
             return f"{right} AND spoilt_value = left(original_value, {length})"
         case Late():
@@ -282,12 +311,8 @@ LAWS_IN_WORDS = {
 }
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _of_distribution(
-    spoilt: Spoilt, fault: Late | OutOfRange, contract: TableContract, column: Column, joined: str
+def _distribution_statement(
+    history: LandedHistory, fault: Late | OutOfRange, contract: TableContract, column: Column, joined: str
 ) -> Statement:
     value, unit = "CAST(spoilt_value AS DOUBLE)", column.step
     if isinstance(fault, Late):
@@ -301,7 +326,7 @@ def _of_distribution(
         longest = 1.0
     else:
         law, longest = stats.uniform(fault.low, fault.high - fault.low), 1.0
-    found = spoilt.connection.execute(f"SELECT {value} AS value FROM {joined} ORDER BY ALL").fetchnumpy()
+    found = history.connection.execute(f"SELECT {value} AS value FROM {joined} ORDER BY ALL").fetchnumpy()
     values = spread_over_unit(np.asarray(found["value"], float), unit)
     return Statement(
         fault.id, contract.name, column.name, "distribution of the values: median", len(values),
@@ -325,8 +350,8 @@ def _delay(delay: Delay) -> Any:
             return stats.uniform(low, high - low)
 
 
-def _of_stuck(
-    spoilt: Spoilt, fault: Stuck, contract: TableContract, column: Column, free: str
+def _stuck_statements(
+    history: LandedHistory, fault: Stuck, contract: TableContract, column: Column, free: str
 ) -> Iterator[Statement]:
     """Stretches that are hit of those in which something could change, and the value that is repeated."""
     moment, value = quoted(contract.dated_by or ""), quoted(column.name)
@@ -337,20 +362,20 @@ def _of_stuck(
     first = (
         f"SELECT day, {number} AS stretch,"
         f" first({value} ORDER BY {moment}, {key_of(contract)}) FILTER ({value} IS NOT NULL) AS first_value"
-        f" FROM {spoilt.clean(contract.name)} GROUP BY ALL"
+        f" FROM {clean_rows(history, contract.name)} GROUP BY ALL"
     )
-    eligible = spoilt.per_day(
+    eligible = history.per_day(
         f"SELECT day, count(DISTINCT stretch) FROM (SELECT *, {number} AS stretch FROM {free})"
         f" JOIN ({first}) USING (day, stretch) WHERE {value} IS DISTINCT FROM first_value GROUP BY day"
     )
     joined = (
-        f"(SELECT *, {number} AS stretch FROM {_with_clean(spoilt, fault, contract, column.name)})"
+        f"(SELECT *, {number} AS stretch FROM {_with_clean(history, fault, contract, column.name)})"
         f" JOIN ({first}) USING (day, stretch)"
     )
-    hits = spoilt.per_day(f"SELECT day, count(DISTINCT stretch) FROM {joined} GROUP BY day")
-    yield _rate(spoilt, fault, contract.name, column.name, hits, eligible, "stretches")
-    n = spoilt.count(f"SELECT count(*) FROM {joined}")
-    wrong = spoilt.count(
+    hits = history.per_day(f"SELECT day, count(DISTINCT stretch) FROM {joined} GROUP BY day")
+    yield _rate(history, fault, contract.name, column.name, hits, eligible, "stretches")
+    n = history.count(f"SELECT count(*) FROM {joined}")
+    wrong = history.count(
         f"SELECT count(*) FROM {joined}"
         f" WHERE TRY_CAST(spoilt_value AS {column.type.sql}) IS DISTINCT FROM first_value"
     )

@@ -16,7 +16,9 @@ def checks(simulation: Simulation) -> Iterator[Check]:
     for contract in simulation.relations.tables:
         yield Check(contract.name, "primary_key", KEY, partial(primary_key, contract=contract))
         if contract.daily and contract.dated_by is not None:
-            yield Check(contract.name, "day_boundaries", BOUNDARIES, partial(day_boundaries, contract=contract))
+            yield Check(
+                contract.name, "day_boundaries", BOUNDARIES, partial(day_boundaries, contract=contract)
+            )
         if contract.foreign_keys:
             run = partial(temporal_integrity, contract=contract)
             yield Check(contract.name, "temporal_integrity", INTEGRITY, run)

@@ -1,4 +1,4 @@
-"""Whether measured values differ from the true ones by the declared law."""
+"""Checks of noise: undone, it leaves what was drawn; measured values differ from true ones as declared."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,43 +6,71 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from ..contracts import Column, TableContract
-from ..generators.fault_contracts import NOISE_LEDGER
-from ..landing import quoted, table_name
-from ..scenarios.faults import GaussianNoise, Noise, Outliers
-from ..validation.decisions import Finding
-from ..validation.faults import law_p, rate_p, spread_between
-from .spoilt import Spoilt, Statement, judged, key_in_ledger, key_of
+from ...contracts import Column, TableContract
+from ...corruption.ledgers import NOISE_LEDGER
+from ...relations import named
+from ...scenarios.faults import GaussianNoise, Noise, Outliers
+from ...simulation import Simulation
+from ...sql import quoted
+from ...validation.decisions import Finding
+from ...validation.faults import law_p, rate_p, spread_between
+from ..as_simulated import as_simulated
+from ..check import Check
+from ..corrupted_history import clean_rows, key_in_ledger, key_of
+from ..history import LandedHistory
+from ..same_rows import same_rows
+from ..statements import Statement, judged
+
+UNDONE = "With faults and noise undone, a sample of landed days is what the world was drawn with."
+DECLARED = "Measured values differ from the true ones by the declared law; no other column has noise."
 
 
-def noise_as_declared(spoilt: Spoilt) -> Finding:
+def checks(simulation: Simulation) -> Iterator[Check]:
+    """Two, of a scenario with noise."""
+    if simulation.scenario.noise:
+        yield Check(NOISE_LEDGER.name, "noise_undone", UNDONE, noise_undone, "landed")
+        yield Check(
+            NOISE_LEDGER.name, "noise_as_declared", DECLARED, noise_as_declared, "landed", family="noise"
+        )
+
+
+def noise_undone(history: LandedHistory) -> Finding:
+    """With faults and noise undone, a sample of landed days is what the world was drawn with."""
+    noisy = {noise.table for noise in history.scenario.noise}
+    contracts = [contract for contract in history.relations.true if contract.name in noisy]
+    true_day = Simulation(history.scenario).true_day
+    with as_simulated(history) as true:
+        return same_rows(true, contracts, true_day, "with faults and noise undone, are the true ones")
+
+
+def noise_as_declared(history: LandedHistory) -> Finding:
     """Measured values differ from the true ones by the declared law; no other column has noise."""
     places = {
         f"{noise.noise_type}/{noise.table}/{column}"
-        for noise in spoilt.scenario.noise
+        for noise in history.scenario.noise
         for column in noise.columns
     }
-    ledger = table_name(spoilt.scenario.name, NOISE_LEDGER)
-    stray = spoilt.count(
+    ledger = history.relations.name_of(NOISE_LEDGER)
+    stray = history.count(
         f"SELECT count(*) FROM {ledger}"
         " WHERE NOT list_contains($places, concat_ws('/', noise_type, table_name, column_name))",
         {"places": sorted(places)},
     )
     statements = [Statement("", "", "", "noise that is not declared", stray, 0, stray, violations=stray)]
-    for noise in spoilt.scenario.noise:
+    for noise in history.scenario.noise:
         for name in noise.columns:
-            statements += _of_noise(spoilt, noise, name)
-    return judged(statements, spoilt.alpha, "noise")
+            statements += _noise_statements(history, noise, name)
+    return judged(statements, history.alpha, "noise")
 
 
-FEWEST_STEPS = 10.0
+MIN_STEPS = 10.0
 """Noise is judged where its standard deviation is so many of the steps that values are rounded to."""
 
 
-def _of_noise(spoilt: Spoilt, noise: Noise, name: str) -> Iterator[Statement]:
-    contract = next(c for c in spoilt.generator.clean_contracts() if c.name == noise.table)
+def _noise_statements(history: LandedHistory, noise: Noise, name: str) -> Iterator[Statement]:
+    contract = named(history.relations.true, noise.table)
     column = contract.column(name)
-    landed, true, measured = _values(spoilt, contract, name)
+    landed, true, measured = _values(history, contract, name)
     wrong = int((np.abs(measured - landed) > 1e-9 * np.abs(landed)).sum())
     impossible = int((~_can_be(column, measured)).sum())
     for about, violations in (
@@ -53,9 +81,9 @@ def _of_noise(spoilt: Spoilt, noise: Noise, name: str) -> Iterator[Statement]:
             noise.noise_type, noise.table, name, about, len(landed), 0, violations, violations=violations
         )
     if isinstance(noise, Outliers):
-        yield from _of_outliers(noise, column, true, measured)
+        yield from _outlier_statements(noise, column, true, measured)
         return
-    told = np.abs(true) * noise.noise_level >= max(FEWEST_STEPS * column.step, np.finfo(float).tiny)
+    told = np.abs(true) * noise.noise_level >= max(MIN_STEPS * column.step, np.finfo(float).tiny)
     true, measured, level = true[told], measured[told], noise.noise_level
     law = stats.norm(0, level) if isinstance(noise, GaussianNoise) else stats.uniform(-level, 2 * level)
     yield Statement(
@@ -65,13 +93,13 @@ def _of_noise(spoilt: Spoilt, noise: Noise, name: str) -> Iterator[Statement]:
     )  # fmt: skip
 
 
-def _values(spoilt: Spoilt, contract: TableContract, name: str) -> tuple[np.ndarray, ...]:
+def _values(history: LandedHistory, contract: TableContract, name: str) -> tuple[np.ndarray, ...]:
     """What stands before any fault, the true value and the measured one, by key, shapes (n,)."""
     keys = key_in_ledger(contract)
-    found = spoilt.connection.execute(
+    found = history.connection.execute(
         f"SELECT CAST({quoted(name)} AS DOUBLE) AS landed, true_value, measured_value"
-        f" FROM {spoilt.clean(contract.name)} LEFT JOIN (SELECT {keys}, true_value, measured_value"
-        f" FROM {table_name(spoilt.scenario.name, NOISE_LEDGER)}"
+        f" FROM {clean_rows(history, contract.name)} LEFT JOIN (SELECT {keys}, true_value, measured_value"
+        f" FROM {history.relations.name_of(NOISE_LEDGER)}"
         f" WHERE table_name = '{contract.name}' AND column_name = '{name}') USING ({key_of(contract)})"
         f" ORDER BY {key_of(contract)}"
     ).fetchnumpy()
@@ -110,7 +138,7 @@ def _chances(
     return law.cdf(first / true - 1), law.cdf(last / true - 1)
 
 
-def _of_outliers(
+def _outlier_statements(
     noise: Outliers, column: Column, true: np.ndarray, measured: np.ndarray
 ) -> Iterator[Statement]:
     """Outliers, as far as the column's range lets them be seen."""

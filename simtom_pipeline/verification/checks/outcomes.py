@@ -35,8 +35,6 @@ such column ranks better.
 SAME_AUC_Z = 5.0
 
 
-
-
 def checks(simulation: Simulation) -> Iterator[Check]:
     """Of every declared outcome; what several share a table for carries the outcome in its name."""
     declared = simulation.generator.declared_outcomes()
@@ -274,7 +272,5 @@ OUTCOME_CHECKS: Mapping[str, tuple[str, Callable[[Outcomes], Finding], bool]] = 
 """Meaning and function of each check of an outcome, and whether it is a family of tests of its own."""
 
 
-def _find(
-    history: LandedHistory, declared: DeclaredOutcome, find: Callable[[Outcomes], Finding]
-) -> Finding:
+def _find(history: LandedHistory, declared: DeclaredOutcome, find: Callable[[Outcomes], Finding]) -> Finding:
     return find(Outcomes(history, declared))

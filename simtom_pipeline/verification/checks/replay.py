@@ -9,7 +9,7 @@ from .. import queries
 from ..check import Check
 from ..history import LandedHistory, once
 
-MEANING = "Finding by table: a sample of landed days, simulated again, is the same rows."
+MEANING = "A sample of landed days, simulated again, is the same rows."
 
 
 def checks(simulation: Simulation) -> Iterator[Check]:

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..contracts import WHOLE_ROW, TableContract, ViewColumn, ViewContract
-from ..generators.base import BaseGenerator
-from ..landing import quoted
-from ..scenarios.models import Scenario
-from ..simulation import make_generator
-from ..validation.decisions import Finding, Verdict, logical
-from .spoilt import Spoilt
+from ...contracts import WHOLE_ROW, TableContract, ViewColumn, ViewContract
+from ...corruption.ledgers import FAULT_LEDGER
+from ...relations import Relations
+from ...simulation import Simulation
+from ...sql import listed, quoted, truth_schema
+from ...validation.decisions import Finding, Verdict, logical
+from ..check import Check
+from ..corrupted_history import clean_rows
+from ..history import LandedHistory
 
 MAX_EVENTS = 50_000
 """Of more, the events of every second, third, ... cluster are looked at: a history is of a cluster."""
@@ -25,9 +27,18 @@ KEYS_SHOWN = 3
 BEYOND = {"equal": "IS DISTINCT FROM", "at_most": ">", "at_least": "<"}
 
 
-def views_know_no_more(spoilt: Spoilt) -> Finding:
+MEANING = "At no moment does a view show what was not known yet, a row twice, or a value of another row."
+
+
+def checks(simulation: Simulation) -> Iterator[Check]:
+    """One, of a scenario with faults and views that say what identifies their rows."""
+    if simulation.scenario.faults and views_to_check(simulation.relations):
+        yield Check(FAULT_LEDGER.name, "views_know_no_more", MEANING, views_know_no_more, "landed")
+
+
+def views_know_no_more(history: LandedHistory) -> Finding:
     """At no moment does a view show what was not known yet, a row twice, or a value of another row."""
-    check = _Check(spoilt)
+    check = _Worlds(history)
     with check.catalog():
         check.make(LANDED, check.views)
         check.make(CLEAN, check.views_without_faults)
@@ -43,20 +54,20 @@ def views_know_no_more(spoilt: Spoilt) -> Finding:
     return logical(sum(int(row["rows"]) for row in rows), claim, rows)
 
 
-def views_to_check(generator: type[BaseGenerator], scenario: Scenario) -> list[ViewContract]:
+def views_to_check(relations: Relations) -> list[ViewContract]:
     """Those that say what identifies their rows; a macro is asked about moments."""
-    return [view for view in generator.landed_views(scenario) if view.key and len(view.parameters) <= 1]
+    return [view for view in relations.views if view.key and len(view.parameters) <= 1]
 
 
 @dataclass
-class _Check:
+class _Worlds:
     """The worlds of a scenario, and what views show of them."""
 
-    spoilt: Spoilt
+    history: LandedHistory
 
     def __post_init__(self) -> None:
-        self.views = views_to_check(self.spoilt.generator, self.spoilt.scenario)
-        self.views_without_faults = views_to_check(self.spoilt.generator, self.spoilt.scenario.faultless)
+        self.views = views_to_check(self.history.relations)
+        self.views_without_faults = views_to_check(Simulation(self.history.scenario.faultless).relations)
 
     @contextmanager
     def catalog(self) -> Iterator[None]:
@@ -65,8 +76,8 @@ class _Check:
         try:
             chosen = self._choose()
             for contract in self._tables:
-                clean = self._located(self.spoilt.clean(contract.name))
-                landed = self._located(quoted(self.spoilt.scenario.name, contract.name))
+                clean = self._located(clean_rows(self.history, contract.name))
+                landed = self._located(quoted(self.history.name, contract.name))
                 where = chosen.get(contract.name, "")
                 for world, rows in ((LANDED, landed), (CLEAN, clean)):
                     # A view cannot see a temporary table.
@@ -78,18 +89,18 @@ class _Check:
 
     def _choose(self) -> dict[str, str]:
         """Conditions, by table, that keep the events of some of the clusters where there are many."""
-        events = next(c for c in self._tables if c.name == self.spoilt.generator.event_table)
-        clean = self.spoilt.clean(events.name)
+        events = next(c for c in self._tables if c.name == self.history.relations.event_table)
+        clean = clean_rows(self.history, events.name)
         ((count,),) = self._run(f"SELECT count(*) // {MAX_EVENTS} + 1 FROM {clean}")
         if count == 1:
             return {}
-        declared = next(iter(make_generator(self.spoilt.scenario).declared_outcomes()), None)
+        declared = next(iter(self.history.expectations.declared_outcomes()), None)
         if declared is None:
             return {}
         of_cluster = f"hash({quoted(declared.cluster)}) % {count} = 0"
         self._run(
             f"CREATE TABLE {CATALOG}.chosen AS"
-            f" SELECT {_list(events.primary_key)} FROM {clean} WHERE {of_cluster}"
+            f" SELECT {listed(events.primary_key)} FROM {clean} WHERE {of_cluster}"
         )
         keys = {events.name: events.primary_key[0]} | {
             contract.name: key.column
@@ -103,10 +114,10 @@ class _Check:
 
     @property
     def _tables(self) -> list[TableContract]:
-        return [contract for contract in self.spoilt.landed.values() if not contract.truth]
+        return [contract for contract in self.history.relations.simulated if not contract.truth]
 
     def _run(self, sql: str) -> list[tuple[object, ...]]:
-        return self.spoilt.connection.execute(sql).fetchall()
+        return self.history.connection.execute(sql).fetchall()
 
     def _located(self, name: str) -> str:
         """A name that also other catalogs understand."""
@@ -119,7 +130,7 @@ class _Check:
 
     def make(self, world: str, views: Sequence[ViewContract]) -> None:
         """The rows of views, and macros, over the tables of a world."""
-        schema, truth = f"{CATALOG}.{world}", quoted(f"{self.spoilt.scenario.name}_truth")
+        schema, truth = f"{CATALOG}.{world}", quoted(truth_schema(self.history.name))
         made = {view.name for view in views}
         for view in views:
             over = tuple(_stored(one) if one.name in made else one for one in view.over)
@@ -164,7 +175,7 @@ class _Check:
                 contract,
                 "TABLE",
                 f"SELECT {', '.join(values)} FROM {_place(LANDED, contract.name)} l"
-                f" JOIN {_place(CLEAN, contract.name)} c USING ({_list(contract.primary_key)})"
+                f" JOIN {_place(CLEAN, contract.name)} c USING ({listed(contract.primary_key)})"
                 f" WHERE {' AND '.join(arrived) or 'true'}",
             )
 
@@ -187,7 +198,7 @@ class _Check:
     def beyond_the_clean(self, view: ViewContract) -> Iterator[dict[str, str | int | float]]:
         """Rows that the world without faults has not, or twice; values that it contradicts."""
         ours, theirs = _place(LANDED, view.name), _place(CLEAN, view.name)
-        key = _list(view.key)
+        key = listed(view.key)
         conditions = {WHOLE_ROW: "is_there IS NULL OR copies > 1"} | {
             c.name: f"l.{quoted(c.name)} IS NOT NULL AND is_there IS NOT NULL AND (c.{quoted(c.name)} IS NULL"
             f" OR l.{quoted(c.name)} {BEYOND[c.against_truth]} c.{quoted(c.name)})"
@@ -218,13 +229,13 @@ class _Check:
             if c.name not in view.key
         }
         yield from self._found(
-            view, conditions, f"FROM {ours} l FULL JOIN {theirs} c USING ({_list(view.key)})", str(moment)
+            view, conditions, f"FROM {ours} l FULL JOIN {theirs} c USING ({listed(view.key)})", str(moment)
         )
 
     def _found(
         self, view: ViewContract, conditions: dict[str, str], rows: str, at: str
     ) -> Iterator[dict[str, str | int | float]]:
-        key = f"concat_ws('/', {_list(view.key)})"
+        key = f"concat_ws('/', {listed(view.key)})"
         counts = [
             f"count(*) FILTER (WHERE {condition}), min({key}, {KEYS_SHOWN}) FILTER (WHERE {condition})"
             for condition in conditions.values()
@@ -248,7 +259,3 @@ def _sql(moment: datetime) -> str:
 
 def _place(world: str, name: str) -> str:
     return f"{CATALOG}.{world}.{quoted(name)}"
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(quoted(name) for name in names)

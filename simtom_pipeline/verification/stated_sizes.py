@@ -14,7 +14,7 @@ import numpy as np
 
 from ..scenarios.drifts import Effect
 from ..validation.drift import hellinger, psi
-from .questions import LedgerEntry
+from .queries import LedgerEntry
 
 Rows = Sequence[dict[str, Any]]
 
