@@ -76,6 +76,10 @@ class Relations:
         """The table of that name, as it lands."""
         return self._by_name[name]
 
+    def place(self, name: str) -> str:
+        """A table as `<scenario>/<table>`, or `<scenario>/truth/<table>` if it is truth."""
+        return "/".join([self.scenario.name, *(["truth"] if self.table(name).truth else []), name])
+
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 

@@ -16,20 +16,10 @@ from ..relations import Relations
 from ..scenarios.models import Scenario
 from ..simulation import Simulation, scenario_files
 from ..sql import truth_schema
+from ..validation.decisions import CheckLine, Verdict
 from .factory import Progress, resources, scenario_definitions
 from .instance import command_instance, command_run, prepare_instance
 from .partitions import range_tags
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What one check said."""
-
-    table: str
-    name: str
-    passed: bool
-    failed: bool
-    summary: str
 
 
 @dataclass(frozen=True)
@@ -37,14 +27,14 @@ class RunReport:
     """What a run left behind: rows a table, check results, queries to try."""
 
     rows: dict[str, int]
-    checks: list[CheckResult]
+    checks: list[CheckLine]
     queries: list[str]
     known_to_dagster: bool
 
     @property
     def failed_checks(self) -> int:
         """How many checks failed."""
-        return sum(check.failed for check in self.checks)
+        return sum(check.verdict is Verdict.FAILED for check in self.checks)
 
 
 def run_history(
@@ -77,7 +67,7 @@ def run_history(
             }
     return RunReport(
         rows=rows,
-        checks=[_check_result(evaluation) for evaluation in result.get_asset_check_evaluations()],
+        checks=[_check_line(evaluation) for evaluation in result.get_asset_check_evaluations()],
         queries=queries(schema, relations),
         known_to_dagster=scenario.name in scenario_files(),
     )
@@ -115,14 +105,11 @@ def _execute(
         raise
 
 
-def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
-    return CheckResult(
-        table="/".join(evaluation.asset_key.path),
-        name=evaluation.check_name,
-        passed=evaluation.passed,
-        failed=not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR,
-        summary=evaluation.description or "",
-    )
+def _check_line(evaluation: dg.AssetCheckEvaluation) -> CheckLine:
+    failed = not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
+    verdict = Verdict.PASSED if evaluation.passed else Verdict.FAILED if failed else Verdict.INCONCLUSIVE
+    table = "/".join(evaluation.asset_key.path)
+    return CheckLine(table, evaluation.check_name, verdict, evaluation.description or "")
 
 
 def queries(schema: str, relations: Relations) -> list[str]:

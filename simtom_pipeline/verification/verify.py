@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from .. import landing
 from ..home import default_database
 from ..scenarios.models import Scenario
 from ..simulation import Simulation
+from ..sql import text
 from ..validation.decisions import Finding, Verdict
 from . import checks as subjects
 from .as_simulated import as_simulated
@@ -19,6 +21,9 @@ from .attempts import attempted
 from .check import Check
 from .checks.content import not_of_this_world
 from .history import LandedHistory
+
+READ = "simtom_read"
+"""What a file is called in the connection that reads it, whatever its name."""
 
 
 def checks_of(simulation: Simulation) -> tuple[Check, ...]:
@@ -80,12 +85,14 @@ class CheckResult:
     Attributes
     ----------
     table, name : the table it is about, and what it is called.
+    place : the same table as `<scenario>/<table>`, or `<scenario>/truth/<table>`.
     meaning : what it claims.
     finding : its verdict, why in one sentence, and the figures behind it.
     """
 
     table: str
     name: str
+    place: str
     meaning: str
     finding: Finding
 
@@ -93,6 +100,16 @@ class CheckResult:
     def verdict(self) -> Verdict:
         """Passed, failed, or unable to tell."""
         return self.finding.verdict
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that only reads the file, and keeps scratch tables in memory: a read-only one cannot."""
+    with landing.room_for(file), duckdb.connect() as connection:
+        with landing.explained(file):
+            connection.execute(f"ATTACH {text(str(file))} AS {READ} (READ_ONLY)")
+        connection.execute(f"USE {READ}")
+        yield connection
 
 
 def verify(scenario: Scenario, *, database: Path | str | None = None) -> list[CheckResult]:
@@ -125,7 +142,7 @@ def verify(scenario: Scenario, *, database: Path | str | None = None) -> list[Ch
     how_to_land = f"Land it first: simtom run {scenario.name}"
     if not file.is_file():
         raise landing.LandingError(f"There is no file {file}. {how_to_land}")
-    with landing.connect(file, read_only=True) as connection:
+    with _reading(file) as connection:
         there = landing.check_fits(connection, simulation.relations)
         missing = [
             relation.name
@@ -137,6 +154,8 @@ def verify(scenario: Scenario, *, database: Path | str | None = None) -> list[Ch
                 f"{file} does not hold all of {scenario.name} ({', '.join(missing)} missing). {how_to_land}"
             )
         return [
-            CheckResult(check.table, check.name, check.meaning, finding)
+            CheckResult(
+                check.table, check.name, simulation.relations.place(check.table), check.meaning, finding
+            )
             for check, finding in findings(simulation, connection)
         ]
