@@ -83,6 +83,12 @@ class Relations:
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 
+    def relation(self, name: str) -> TableContract | ViewContract:
+        """The table or view of that name."""
+        if name in self:
+            return self.table(name)
+        return next(view for view in self.views if view.name == name)
+
     @property
     def events(self) -> TableContract:
         """The table whose rows are the arrivals, as it lands."""

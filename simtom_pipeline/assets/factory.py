@@ -89,7 +89,7 @@ def _history(
 
     @dg.multi_asset(
         name=f"{scenario.name}_history",
-        specs=[spec(scenario, contract, database, partitions) for contract in daily],
+        specs=[spec(relations, contract, database, partitions) for contract in daily],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         # Whatever is selected, whole days land. Dagster (1.13.27) refuses, depending on the hash seed of its
@@ -156,7 +156,7 @@ def _constants(relations: Relations, database: str, pool: str | None) -> Iterato
 
     @dg.multi_asset(
         name=f"{scenario.name}_constants",
-        specs=[spec(scenario, contract, database, None) for contract in constant],
+        specs=[spec(relations, contract, database, None) for contract in constant],
         pool=pool,
     )
     def constants(
@@ -187,7 +187,7 @@ def _views(relations: Relations, database: str, pool: str | None) -> Iterator[dg
 
     @dg.multi_asset(
         name=f"{scenario.name}_views",
-        specs=[spec(scenario, view, database, None) for view in relations.views],
+        specs=[spec(relations, view, database, None) for view in relations.views],
         pool=pool,
     )
     def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
@@ -208,7 +208,8 @@ def _measured(relations: Relations, database: str, pool: str | None) -> dg.Asset
     @dg.multi_asset(
         name=f"{scenario.name}_measured",
         specs=[
-            spec(scenario, contract, database, None).replace_attributes(deps=simulated) for contract in tables
+            spec(relations, contract, database, None).replace_attributes(deps=simulated)
+            for contract in tables
         ],
         pool=pool,
     )

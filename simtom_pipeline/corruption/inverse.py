@@ -28,6 +28,7 @@ def clean_view(contract: TableContract) -> ViewContract:
             ViewColumn.like(column, column.name, quoted(column.name), (contract.name, column.name))
             for column in columns
         ),
+        over=(FAULT_LEDGER,),
     )
 
 
