@@ -17,7 +17,7 @@ from ..contracts import Column, TableContract
 from ..generators.random_streams import exponential
 from ..moments import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE
 from ..scenarios.faults import (
-    LONGEST_DELAY_HOURS,
+    MAX_DELAY_HOURS,
     Delay,
     ExponentialDelay,
     Fault,
@@ -135,12 +135,12 @@ def changed_values(fault: Fault, column: Values, rows: np.ndarray) -> pa.Array:
 
 
 def delay_hours(delay: Delay, uniform: np.ndarray) -> np.ndarray:
-    """Delays of at most LONGEST_DELAY_HOURS by inversion, hours, the shape of `uniform`."""
+    """Delays of at most MAX_DELAY_HOURS by inversion, hours, the shape of `uniform`."""
     match delay:
         case ExponentialDelay(mean_hours=mean):
-            return exponential(uniform * -expm1(-LONGEST_DELAY_HOURS / mean), mean)
+            return exponential(uniform * -expm1(-MAX_DELAY_HOURS / mean), mean)
         case LognormalDelay(median_hours=median, sigma=sigma):
-            share = ndtr(log(LONGEST_DELAY_HOURS / median) / sigma)
+            share = ndtr(log(MAX_DELAY_HOURS / median) / sigma)
             return median * np.exp(sigma * ndtri(uniform * share))
         case UniformDelay(low_hours=low, high_hours=high):
             return low + (high - low) * uniform

@@ -15,7 +15,7 @@ from .drifts import Schedule
 
 Figure = Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-LONGEST_DELAY_HOURS = 10 * 8766.0
+MAX_DELAY_HOURS = 10 * 8766.0
 """Ten years: a delay is drawn on condition that it is no longer."""
 Hours = Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False)]
 

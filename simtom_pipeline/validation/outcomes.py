@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-SMALLEST_VARIANCE = 10.0
+MIN_VARIANCE = 10.0
 """Neighbouring groups are pooled until the variance of the sum of their outcomes is about this."""
 MAX_GROUPS = 50
 
@@ -50,8 +50,8 @@ def _impossible(outcome: np.ndarray, probability: np.ndarray) -> bool:
 def _pool(variance: np.ndarray) -> np.ndarray:
     """New number of each group, neighbours put together until they vary about enough; shape (k,)."""
     before = np.cumsum(variance) - variance
-    last = max(int(variance.sum() / SMALLEST_VARIANCE) - 1, 0)
-    number = np.minimum((before / SMALLEST_VARIANCE).astype(np.int64), last)
+    last = max(int(variance.sum() / MIN_VARIANCE) - 1, 0)
+    number = np.minimum((before / MIN_VARIANCE).astype(np.int64), last)
     return np.unique(number, return_inverse=True)[1]
 
 

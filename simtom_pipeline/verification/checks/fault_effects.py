@@ -14,7 +14,7 @@ from scipy import stats
 from ...contracts import WHOLE_ROW, Column, TableContract
 from ...corruption.ledgers import FAULT_LEDGER
 from ...scenarios.faults import (
-    LONGEST_DELAY_HOURS,
+    MAX_DELAY_HOURS,
     Delay,
     DroppedDay,
     Duplicate,
@@ -319,7 +319,7 @@ def _distribution_statement(
         moment = quoted(contract.dated_by or "")
         value = f"(epoch_us(CAST(spoilt_value AS TIMESTAMP)) - epoch_us({moment})) / 3.6e9"
         law, unit = _delay(fault.delay), 0.0
-        longest = float(law.cdf(LONGEST_DELAY_HOURS))
+        longest = float(law.cdf(MAX_DELAY_HOURS))
     elif unit:
         low, high = (Decimal(repr(bound)) / Decimal(repr(unit)) for bound in (fault.low, fault.high))
         law = stats.uniform(ceil(low) * unit, (floor(high) - ceil(low) + 1) * unit)
