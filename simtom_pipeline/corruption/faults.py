@@ -1,7 +1,7 @@
-"""Faults of the feed: a simulated day goes in, what lands comes out, and the ledger that undoes it.
+"""Faults of the feed: a drawn day goes in; what lands, and the ledger that undoes it, come out.
 
 Faults act in the order in which the scenario names them, and every one sees the values before any fault. A
-value is spoilt at most once and a row doubled at most once: where two faults draw the same one, the first
+value is corrupted at most once and a row doubled at most once: where two faults draw the same one, the first
 named has it, be it the value of a row or of its copy. So each ledger entry holds the true value, and the
 entries can be applied backwards in any order. A day that is dropped is none for the other faults.
 """

@@ -35,7 +35,7 @@ def clean_view(contract: TableContract) -> ViewContract:
 def clean_rows(contract: TableContract, schema: str, truth: str) -> str:
     """SELECT of the table's rows before any fault, from what landed and the fault ledger.
 
-    Spoilt values are put back, doubled rows are one again, dropped rows come from the ledger alone. It has
+    Corrupted values are put back, doubled rows are one again, dropped rows come from the ledger alone. It has
     no common table expressions: DuckDB before 1.5 does not find them in a view that a later one has stored.
     """
     columns = columns_that_faults_can_hit(contract)

@@ -4,7 +4,7 @@ from ..contracts import BIGINTS, DATE, DOUBLE, TEXT, WHOLE_ROW, Column, TableCon
 
 FAULT_LEDGER = TableContract(
     name="fault_ledger",
-    row="a value that a fault spoilt, or a row it doubled or dropped; a value is spoilt at most once",
+    row="a value that a fault corrupted, or a row it doubled or dropped; a value is corrupted at most once",
     truth=True,
     primary_key=("table_name", "key", "column_name"),
     columns=(

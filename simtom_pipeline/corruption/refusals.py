@@ -141,7 +141,7 @@ def _objection(contract: TableContract, fault: Fault, name: str) -> str:
     if name in contract.primary_key or name == "day":
         return f"{name} says which row it is: the ledger needs it"
     if name == contract.arrives_at:
-        return f"{name} is spoilt by the kinds late and out_of_order"
+        return f"{name} is corrupted by the kinds late and out_of_order"
     kind = contract.column(name).type
     if isinstance(fault, Typo) and not (kind.is_text or kind.is_whole or kind.is_money):
         return f"{name} is neither text nor a whole number nor an amount"

@@ -1,4 +1,4 @@
-"""How a scenario says that its data are spoilt: noise on measurements, faults of the feed.
+"""How a scenario says that its data are corrupted: noise on measurements, faults of the feed.
 
 Both come after the world: what was drawn, outcomes included, was drawn from the true values. Which tables
 and columns there are is told by the generator.

@@ -38,5 +38,5 @@ def judged(statements: Sequence[Statement], alpha: float, what: str) -> Finding:
             "verdict": verdict.value,
         })  # fmt: skip
     failed = sum(verdict is Verdict.FAILED for verdict in verdicts)
-    summary = f"{failed} of {len(rows)} statements about what was spoilt are not met"
+    summary = f"{failed} of {len(rows)} statements about what was corrupted are not met"
     return Finding(worst(verdicts), summary, {"statements": len(rows), "failed": failed}, tuple(rows))

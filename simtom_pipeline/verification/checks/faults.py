@@ -17,7 +17,7 @@ from ..history import LandedHistory
 from ..same_rows import same_rows
 
 UNDONE = "The ledger applied backwards to a sample of landed days is the clean twin, value by value."
-NO_OTHER = "The ledger applied to the clean rows yields what landed: nothing is spoilt that it does not tell."
+NO_OTHER = "The ledger applied to the clean rows yields what landed: it tells of everything that is corrupted."
 
 
 def checks(simulation: Simulation) -> Iterator[Check]:
@@ -38,7 +38,7 @@ def faults_undone(history: LandedHistory) -> Finding:
 
 
 def no_other_faults(history: LandedHistory) -> Finding:
-    """The ledger applied to the clean rows yields what landed: nothing is spoilt that it does not tell."""
+    """The ledger applied to the clean rows yields what landed: it tells of everything that is corrupted."""
     rows: list[Row] = [
         {"table": contract.name, "rows": found}
         for contract in tables_with_faults(history).values()

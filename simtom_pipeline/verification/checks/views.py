@@ -1,6 +1,6 @@
 """What views show of a history with faults, against the same history without: no more than was known.
 
-Views are made anew over three worlds: what landed; the same with every fault undone; what landed, less
+Views are made again over three worlds: what landed; the same with every fault undone; what landed, less
 everything that by its true moments was not known yet at a moment. Nothing is written to the file.
 """
 
