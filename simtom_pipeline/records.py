@@ -99,7 +99,7 @@ class Recorder:
     days : what the run was asked for; none where only constant tables land.
     how : what `runs` calls it.
     restores : whether constant tables land also where they are on record as the same. A run that is about
-        days leaves those as they are, so that what was done to them since is found and not repaired in silence.
+        days leaves those as they are, so that what was done to them since is found, not repaired in silence.
     """
 
     scenario: str

@@ -18,7 +18,7 @@ from ..contracts import WHOLE_ROW, TableContract
 from ..generators.drift import Course
 from ..generators.random_streams import RandomStreams
 from ..moments import MICROSECONDS_PER_DAY, day_number
-from ..scenarios.faults import DroppedDay, Duplicate, Fault, Late, OutOfOrder, columns_of, on_table
+from ..scenarios.faults import DroppedDay, Duplicate, Fault, columns_of, on_table
 from ..scenarios.models import Scenario
 from .effects import Values, can_be_hit, changed_values, is_hit, unlike
 from .landed_types import columns_that_faults_can_hit
@@ -130,7 +130,7 @@ def _hit_values(
 ) -> Iterator[pa.Table]:
     """Hit the values of every column of the fault; a row is hit in each of them by itself."""
     arrival = (edit.contract.arrives_at or "",)
-    for name in arrival if isinstance(fault, (Late, OutOfOrder)) else columns_of(fault):
+    for name in arrival if fault.hits == "arrival" else columns_of(fault):
         values = Values(
             edit.contract,
             edit.contract.column(name),

@@ -7,17 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..contracts import BIGINT, TEXT, WIDE_MONEY, Column, TableContract
-from ..scenarios.faults import (
-    Fault,
-    Missing,
-    NewCategory,
-    OutOfRange,
-    Truncated,
-    Typo,
-    UnitChange,
-    columns_of,
-    on_table,
-)
+from ..scenarios.faults import Fault, Leaves, columns_of, on_table
 from ..scenarios.models import Scenario
 from .ledgers import FAULT_LEDGER, NOISE_LEDGER
 
@@ -45,13 +35,13 @@ def _as_landed(contract: TableContract, scenario: Scenario) -> TableContract:
 
 
 def _wide_enough(column: Column, faults: Sequence[Fault], is_noisy: bool) -> Column:
-    kinds = tuple(type(fault) for fault in faults)
+    left = frozenset[Leaves]().union(*(fault.leaves for fault in faults))
     changed = column.type
-    if column.type.is_text and {Typo, NewCategory, Truncated} & set(kinds):
+    if column.type.is_text and "text" in left:
         changed = TEXT
-    if is_noisy or {Typo, OutOfRange, UnitChange} & set(kinds):
+    if is_noisy or "digits" in left:
         changed = WIDE_MONEY if column.type.is_money else BIGINT if column.type.is_whole else changed
-    return replace(column, type=changed, nullable=column.nullable or Missing in kinds)
+    return replace(column, type=changed, nullable=column.nullable or "null" in left)
 
 
 def tables_with_faults(contracts: Sequence[TableContract], scenario: Scenario) -> list[TableContract]:

@@ -7,15 +7,10 @@ from ..contracts import Column, TableContract
 from ..generators.drift import Course
 from ..scenarios.faults import (
     Fault,
-    Late,
     Missing,
     NewCategory,
-    OutOfOrder,
     OutOfRange,
     Stuck,
-    Truncated,
-    Typo,
-    UnitChange,
     columns_of,
 )
 from ..scenarios.models import Scenario
@@ -78,7 +73,7 @@ def _fault_refusals(
         yield _unknown_table(tables, fault.table, at)
         return
     contract = tables[fault.table]
-    if isinstance(fault, (Late, OutOfOrder)) and not (contract.arrives_at and contract.dated_by):
+    if fault.hits == "arrival" and not (contract.arrives_at and contract.dated_by):
         those = [name for name, table in tables.items() if table.arrives_at and table.dated_by]
         allowed = f"a table whose rows say when they arrived: {', '.join(those) or 'there is none'}"
         yield Refusal((*at, "table"), fault.table, allowed)
@@ -143,15 +138,15 @@ def _objection(contract: TableContract, fault: Fault, name: str) -> str:
     if name == contract.arrives_at:
         return f"{name} is corrupted by the kinds late and out_of_order"
     kind = contract.column(name).type
-    if isinstance(fault, Typo) and not (kind.is_text or kind.is_whole or kind.is_money):
+    if fault.takes == "text or digits" and not (kind.is_text or kind.is_whole or kind.is_money):
         return f"{name} is neither text nor a whole number nor an amount"
-    if isinstance(fault, (OutOfRange, UnitChange)) and not kind.is_number:
+    if fault.takes == "number" and not kind.is_number:
         return f"{name} is no number"
     if isinstance(fault, OutOfRange) and _is_empty(fault, contract.column(name)):
         steps = "whole cents" if kind.is_money else "whole numbers" if kind.is_whole else "steps of "
         steps += "" if kind.is_money or kind.is_whole else f"{contract.column(name).step:g}"
         return f"{name} is in {steps}, and there is none from {fault.low:g} to {fault.high:g}"
-    if isinstance(fault, (NewCategory, Truncated)) and not kind.is_text:
+    if fault.takes == "text" and not kind.is_text:
         return f"{name} is no text"
     if isinstance(fault, NewCategory) and fault.category in kind.values:
         return f"{fault.category} is a known value of {name}"

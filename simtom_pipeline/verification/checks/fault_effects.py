@@ -178,7 +178,7 @@ def _hit_by(fault: Fault, contract: TableContract) -> tuple[str, ...]:
     """Columns whose values a fault can take; a duplicate takes them for the copy."""
     if fault.table != contract.name:
         return ()
-    return (contract.arrives_at or "",) if isinstance(fault, (Late, OutOfOrder)) else columns_of(fault)
+    return (contract.arrives_at or "",) if fault.hits == "arrival" else columns_of(fault)
 
 
 def _entries(history: LandedHistory, fault: Fault, contract: TableContract, column: str) -> str:

@@ -7,7 +7,7 @@ from ...contracts import WHOLE_ROW, Column, TableContract
 from ...corruption.inverse import CLEAN_MARK
 from ...corruption.landed_types import columns_that_faults_can_hit
 from ...corruption.ledgers import FAULT_LEDGER
-from ...scenarios.faults import DroppedDay, Duplicate, Late, OutOfOrder, columns_of, on_table
+from ...scenarios.faults import columns_of, on_table
 from ...simulation import Simulation
 from ...sql import quoted
 from ...validation.decisions import Finding, Row, logical
@@ -17,7 +17,7 @@ from ..history import LandedHistory
 from ..same_rows import same_rows
 
 UNDONE = "The ledger applied backwards to a sample of landed days is the clean twin, value by value."
-NO_OTHER = "The ledger applied to the clean rows yields what landed: it tells of everything that is corrupted."
+NO_OTHER = "The ledger applied to the clean rows yields what landed: it tells of all that is corrupted."
 
 
 def checks(simulation: Simulation) -> Iterator[Check]:
@@ -38,7 +38,7 @@ def faults_undone(history: LandedHistory) -> Finding:
 
 
 def no_other_faults(history: LandedHistory) -> Finding:
-    """The ledger applied to the clean rows yields what landed: it tells of everything that is corrupted."""
+    """The ledger applied to the clean rows yields what landed: it tells of all that is corrupted."""
     rows: list[Row] = [
         {"table": contract.name, "rows": found}
         for contract in tables_with_faults(history).values()
@@ -56,13 +56,12 @@ def _known_places(history: LandedHistory) -> list[str]:
     places = []
     for table, contract in tables_with_faults(history).items():
         for fault in on_table(history.scenario.faults, table):
-            columns = [WHOLE_ROW, *columns_of(fault)]
-            if isinstance(fault, DroppedDay):
-                columns = [WHOLE_ROW, *columns_that_faults_can_hit(contract)]
-            elif isinstance(fault, (Late, OutOfOrder)):
-                columns = [contract.arrives_at or ""]
-            elif not isinstance(fault, Duplicate):
-                columns = list(columns_of(fault))
+            columns = {
+                "values": list(columns_of(fault)),
+                "arrival": [contract.arrives_at or ""],
+                "rows": [WHOLE_ROW, *columns_of(fault)],
+                "day": [WHOLE_ROW, *columns_that_faults_can_hit(contract)],
+            }[fault.hits]
             places += ["/".join((fault.id, fault.kind, table, column)) for column in columns]
     return places
 
