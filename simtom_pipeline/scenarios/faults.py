@@ -76,7 +76,7 @@ Noise = Annotated[GaussianNoise | UniformNoise | Outliers, Field(discriminator="
 Hits = Literal["values", "arrival", "rows", "day"]
 """What a fault hits: values of columns, the moment a row arrives, whole rows, or a whole day."""
 Takes = Literal["any", "text", "number", "text or digits"]
-"""Columns that a fault of values can hit: of any type, words, numbers, or words, whole numbers and amounts."""
+"""Columns that a fault of values can hit: any, words, numbers, or words, whole numbers and amounts."""
 Leaves = Literal["text", "digits", "null"]
 """What a fault can leave in a column that its type would not hold: other words, more digits, nothing."""
 
