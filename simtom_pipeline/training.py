@@ -8,9 +8,10 @@ import duckdb
 import pyarrow as pa
 
 from .home import default_database
-from .landing import LandingError, connect, quoted
+from .landing import LandingError, connect
 from .scenarios.base import valid_name
 from .scenarios.models import Scenario
+from .sql import quoted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import duckdb
 
-from simtom_pipeline.assets.history import land_history
+from simtom_pipeline.history import land_history
 from simtom_pipeline.landing import connect
-from simtom_pipeline.simulation import load_scenario, registry
+from simtom_pipeline.simulation import Simulation, load_scenario
 
 from . import REPOSITORY
 
@@ -248,8 +248,7 @@ def main() -> None:
     scenario = load_scenario("baseline")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "simtom.duckdb"
-        generator = registry().generator(scenario.generator)
-        land_history(scenario, generator, scenario.clock.days(), lambda: connect(file), lambda days: None)
+        land_history(Simulation(scenario), scenario.clock.days(), lambda: connect(file), lambda days: None)
         with connect(file, read_only=True) as connection:
             CALIBRATION_FILE.write_text(calibration_text(connection))
 

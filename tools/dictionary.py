@@ -1,7 +1,7 @@
 """The data dictionary, `docs/tables.md`: every table and view, from the contracts."""
 
 from simtom_pipeline.contracts import TableContract, ViewContract
-from simtom_pipeline.generators.fault_contracts import FAULT_LEDGER, NOISE_LEDGER
+from simtom_pipeline.corruption.ledgers import FAULT_LEDGER, NOISE_LEDGER
 from simtom_pipeline.generators.ledger import DERIVED
 from simtom_pipeline.record_tables import RECORDS
 from simtom_pipeline.simulation import registry
@@ -17,7 +17,7 @@ def dictionary_text() -> str:
     parts = [
         "# Tables\n\nMade from the table contracts by `make docs`; every table and column carries the same"
         " words as a DuckDB comment. `<scenario>` is the scenario's name.\n",
-        *(_table(contract) for contract in generator.clean_contracts()),
+        *(_table(contract) for contract in generator.true_tables()),
         *(_table(contract) for contract in (FAULT_LEDGER, NOISE_LEDGER, *DERIVED, *RECORDS)),
         *(_view(view) for view in generator.views),
     ]

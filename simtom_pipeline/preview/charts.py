@@ -7,8 +7,8 @@ from itertools import groupby
 import altair as alt
 import numpy as np
 
+from ..corruption.faults import hit_probability
 from ..generators.base import BaseGenerator
-from ..generators.faults import hit_probability
 from ..scenarios.faults import Fault
 from ..scenarios.models import ALL_DRIFTS, Clock, Scenario
 from ..simulation import make_generator

@@ -107,7 +107,7 @@ class DriftPanels:
         panels = []
         if varies(rates):
             name = outcomes[0].name or outcomes[0].column
-            unit = f"of {outcomes[0].rows or self.generator.event_table}"
+            unit = f"of {outcomes[0].rows or outcomes[0].events or self.generator.event_table}"
             panels.append(self._line(rates, f"Expected {name} rate", unit, percent=True))
         if varies(aucs):
             panels.append(self._line(aucs, "Bayes AUC, the best any model could reach", "AUC"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simtom_pipeline import load_scenario
-from simtom_pipeline.contracts import DeclaredOutcome
+from simtom_pipeline.claims import DeclaredOutcome
 from simtom_pipeline.generators.bnpl.generator import BnplGenerator
 from simtom_pipeline.preview.charts import scenario_charts
 from simtom_pipeline.preview.rendering import png
