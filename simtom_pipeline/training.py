@@ -57,10 +57,20 @@ def training_set(
     format : "arrow", or "pandas": text is a category, yes or no a bool, every other column a number or a
         moment; amounts, and where a value is missing whole numbers and yes or no (1 and 0), are float64.
 
+    Returns
+    -------
+    A data frame or an Arrow table, as `format` says.
+
     Raises
     ------
     LandingError : there is no such file, or the scenario has not landed in it.
     ValueError : `as_of` is not a moment without a time zone, the scenario no name, or the format another one.
+
+    Examples
+    --------
+    >>> from simtom_pipeline import training_set
+    >>> training_set("baseline", as_of="2024-12-31", database=database, format="arrow").column_names[-1]
+    'defaulted'
     """
     if format not in ("pandas", "arrow"):
         raise ValueError(f"format: found {format!r}; allowed: 'pandas', 'arrow'")
