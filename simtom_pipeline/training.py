@@ -70,7 +70,7 @@ def training_set(
     --------
     >>> from simtom_pipeline import training_set
     >>> training_set("baseline", as_of="2024-12-31", database=database, format="arrow").column_names[-1]
-    'defaulted'
+    'will_default'
     """
     if format not in ("pandas", "arrow"):
         raise ValueError(f"format: found {format!r}; allowed: 'pandas', 'arrow'")
