@@ -103,6 +103,46 @@ class BaseGenerator(ABC):
     A subclass declares `tables`, `event_table` and, if it has parameters, `settings_model`; it draws a
     day in `draw_day`. It must draw from `self.streams`, one stream a variable, and keep no state that
     a day's result depends on.
+
+    Parameters
+    ----------
+    scenario : as `load_scenario` returns it; its generator's own section is `self.settings`.
+
+    Raises
+    ------
+    ValueError : by `true_day`, for a day outside the clock, or a table that is not as its contract says.
+
+    Examples
+    --------
+    Visits to a page, each of a length of its own:
+
+    >>> import numpy as np
+    >>> from simtom_pipeline.contracts import BIGINT, DATE, DOUBLE, TIMESTAMP, Column, TableContract
+    >>> VISITS = TableContract(
+    ...     name="visits",
+    ...     row="one visit",
+    ...     primary_key=("visit_id",),
+    ...     dated_by="event_time",
+    ...     columns=(
+    ...         Column("visit_id", BIGINT, "key"),
+    ...         Column("day", DATE, "simulated day"),
+    ...         Column("event_time", TIMESTAMP, "when it began"),
+    ...         Column("seconds", DOUBLE, "how long it lasted", "seconds"),
+    ...     ),
+    ... )
+    >>> class Visits(BaseGenerator):
+    ...     name, tables, event_table = "visits", (VISITS,), "visits"
+    ...
+    ...     def draw_day(self, day):
+    ...         n = len(day.event_time)
+    ...         seconds = -60 * np.log(self.streams.uniform("visits.seconds", day.date, n))
+    ...         columns = {"visit_id": day.keys(n), "day": day.filled(n), "event_time": day.event_time}
+    ...         return {"visits": {**columns, "seconds": seconds}}
+    >>> from datetime import date
+    >>> from simtom_pipeline import load_scenario
+    >>> scenario = load_scenario("poisson_arrivals", {"volume.base_daily_volume": 20})
+    >>> Visits(scenario).true_day(date(2024, 1, 1))["visits"].column_names
+    ['visit_id', 'day', 'event_time', 'seconds']
     """
 
     name: ClassVar[str]
