@@ -27,7 +27,7 @@ def fault_ledger(history: LandedHistory) -> str:
 
 
 @once
-def clean_rows(history: LandedHistory, table: str) -> str:
+def rows_without_faults(history: LandedHistory, table: str) -> str:
     """Quoted name of a table's rows before any fault: a copy, or the table where no fault can be."""
     if table not in tables_with_faults(history):
         return quoted(history.name, table)
