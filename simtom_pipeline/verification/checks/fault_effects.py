@@ -40,11 +40,11 @@ from ...validation.decisions import Finding
 from ...validation.faults import law_p, rate_p, spread_over_unit
 from ..check import Check
 from ..corrupted_history import (
-    rows_without_faults,
     fault_ledger,
     hit_probability,
     key_in_ledger,
     key_of,
+    rows_without_faults,
     tables_with_faults,
 )
 from ..history import LandedHistory

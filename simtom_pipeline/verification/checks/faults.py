@@ -12,7 +12,7 @@ from ...simulation import Simulation
 from ...sql import quoted
 from ...validation.decisions import Finding, Row, logical
 from ..check import Check
-from ..corrupted_history import rows_without_faults, fault_ledger, key_in_ledger, key_of, tables_with_faults
+from ..corrupted_history import fault_ledger, key_in_ledger, key_of, rows_without_faults, tables_with_faults
 from ..history import LandedHistory
 from ..same_rows import same_rows
 
