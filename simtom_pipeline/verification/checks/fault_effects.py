@@ -138,7 +138,8 @@ def _row_statements(
         unheard = history.count(
             f"SELECT count(*) FROM {entries} f WHERE spoilt_value IS NOT DISTINCT FROM original_value"
             " OR NOT EXISTS (SELECT 1 FROM"
-            f" (SELECT DISTINCT day, {quoted(name)} AS value FROM {rows_without_faults(history, contract.name)}) c"
+            f" (SELECT DISTINCT day, {quoted(name)} AS value"
+            f" FROM {rows_without_faults(history, contract.name)}) c"
             f" WHERE c.day = f.day AND c.value IS NOT DISTINCT FROM TRY_CAST(f.spoilt_value AS {kind}))"
         )
         n = history.count(f"SELECT count(*) FROM {entries}")

@@ -99,7 +99,8 @@ def _values(history: LandedHistory, contract: TableContract, name: str) -> tuple
     found = history.connection.execute(
         f"SELECT CAST({quoted(name)} AS DOUBLE) AS landed, true_value, measured_value"
         f" FROM {rows_without_faults(history, contract.name)}"
-        f" LEFT JOIN (SELECT {keys}, true_value, measured_value FROM {history.relations.name_of(NOISE_LEDGER)}"
+        f" LEFT JOIN (SELECT {keys}, true_value, measured_value"
+        f" FROM {history.relations.name_of(NOISE_LEDGER)}"
         f" WHERE table_name = '{contract.name}' AND column_name = '{name}') USING ({key_of(contract)})"
         f" ORDER BY {key_of(contract)}"
     ).fetchnumpy()
