@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from .contracts import TableContract, ViewContract
+from .generators.drift.ledger import DERIVED
 from .generators.fault_contracts import FAULT_LEDGER, NOISE_LEDGER
-from .generators.ledger import DERIVED
 from .pictures import charts, svg
 from .record_tables import RECORDS
 from .scenarios.schema import json_schema

@@ -19,8 +19,8 @@ import numpy as np
 import vl_convert
 
 from .generators.base import BaseGenerator
+from .generators.drift.ledger import LedgerPart
 from .generators.faults import hit_probability
-from .generators.ledger import LedgerPart
 from .scenarios.faults import Fault
 from .scenarios.models import ALL_DRIFTS, Clock, Scenario
 from .simulation import make_generator

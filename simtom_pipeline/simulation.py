@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from .generators.base import ENGINE_VERSION, BaseGenerator
-from .generators.drift import Course
+from .generators.drift.schedule import ScheduleCurve
 from .generators.fault_contracts import refused as refused_faults
 from .generators.registry import Registry, discover
 from .home import simtom_home
@@ -86,7 +86,7 @@ def without_weight(scenario: Scenario) -> list[str]:
     """Ids of drifts and faults that act on no day of the clock, such as those that begin after its end."""
     days, clock = scenario.clock.days(), scenario.clock
     declared = (*scenario.all_drifts, *scenario.faults)
-    courses = {one.id: Course(one.schedule, clock) for one in declared if one.schedule is not None}
+    courses = {one.id: ScheduleCurve(one.schedule, clock) for one in declared if one.schedule is not None}
     return [name for name, course in courses.items() if not any(course.weight(day) > 0 for day in days)]
 
 

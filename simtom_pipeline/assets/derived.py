@@ -17,7 +17,7 @@ import pyarrow as pa
 from .. import landing
 from ..contracts import TableContract
 from ..generators.base import BaseGenerator
-from ..generators.ledger import DAILY_PROFILE, DERIVED, DRIFT_LEDGER_DAILY, LedgerPart
+from ..generators.drift.ledger import DAILY_PROFILE, DERIVED, DRIFT_LEDGER_DAILY, LedgerPart
 from ..records import kept
 from ..scenarios.models import Scenario
 from ..simulation import make_generator, registry, world

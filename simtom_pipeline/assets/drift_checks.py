@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from ..contracts import TableContract
 from ..generators.base import BaseGenerator
-from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER, DRIFT_LEDGER_DAILY, LedgerPart
+from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER, DRIFT_LEDGER_DAILY, LedgerPart
 from ..landing import table_name
+from ..scenarios.base import OUTCOME_RATE
 from ..scenarios.drifts import Effect, Sudden
 from ..scenarios.models import ALL_DRIFTS, TWIN_MARK, Scenario
 from ..simulation import make_generator
@@ -82,6 +83,10 @@ class Ledger:
         first = next(p for p in self.expectations.ledger_parts() if p.drift_id == part.drift_id)
         drifts = (drift for drift in self.scenario.all_drifts if drift.id == part.drift_id)
         return [drift.effect for drift in drifts if part.target == first.target]
+
+    def said(self, size: str) -> str:
+        """A size in the words of the scenario's generator."""
+        return self.scenario.settings.drift_vocabulary.outcome_rate if size == OUTCOME_RATE else size
 
     def intended(self, drift_id: str, target: str) -> Intended:
         """The rows of one target, and those on which it can be told what its drift does by itself."""
@@ -191,7 +196,7 @@ def _judged(ledger: Ledger, part: LedgerPart, entry: ask.LedgerEntry) -> Judged:
     for effect in ledger.stated(part):
         for size in Statement(effect, entry, intended).sizes():
             verdict = Verdict.PASSED if size.is_met else Verdict.FAILED
-            yield _row(f"stated {size.name}", "", 0, size.found, size.stated), verdict
+            yield _row(f"stated {ledger.said(size.name)}", "", 0, size.found, size.stated), verdict
     landed = [row for row in rows if row["rows"]]
     if not landed:
         return

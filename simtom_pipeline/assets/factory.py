@@ -12,7 +12,7 @@ from dagster_duckdb import DuckDBResource
 from .. import landing
 from ..contracts import TableContract, ViewContract
 from ..generators.base import BaseGenerator
-from ..generators.ledger import DERIVED
+from ..generators.drift.ledger import DERIVED
 from ..record_tables import RECORDS
 from ..records import FRESH_TAG, Recorder
 from ..scenarios.models import Scenario

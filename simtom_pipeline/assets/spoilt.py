@@ -12,7 +12,7 @@ import numpy as np
 from ..contracts import TableContract
 from ..generators.base import BaseGenerator
 from ..generators.clean_views import CLEAN_MARK
-from ..generators.drift import Course
+from ..generators.drift.schedule import ScheduleCurve
 from ..generators.fault_contracts import (
     FAULT_LEDGER,
     spoilt_contracts,
@@ -71,7 +71,7 @@ class Spoilt:
         """Of a hit on each landed day, shape (days,)."""
         if (schedule := fault.schedule) is None:
             return np.full(len(self.days), fault.rate)
-        course = Course(schedule, self.scenario.clock)
+        course = ScheduleCurve(schedule, self.scenario.clock)
         first, last = (
             (schedule.from_, schedule.to) if isinstance(schedule, (Linear, Pulse)) else (schedule.at, None)
         )

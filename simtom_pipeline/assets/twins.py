@@ -9,7 +9,7 @@ import duckdb
 
 from ..contracts import WHOLE_ROW, TableContract
 from ..generators.base import BaseGenerator
-from ..generators.ledger import DRIFT_LEDGER, LedgerPart
+from ..generators.drift.ledger import DRIFT_LEDGER, LedgerPart
 from ..landing import LandingError, connect, quoted, schema_of, table_name
 from ..scenarios.models import TWIN_MARK
 from ..simulation import registry

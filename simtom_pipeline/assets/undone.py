@@ -12,8 +12,8 @@ import duckdb
 from ..contracts import TableContract
 from ..generators.base import DAILY_INTENSITY, BaseGenerator
 from ..generators.clean_views import clean_rows
+from ..generators.drift.ledger import DERIVED
 from ..generators.fault_contracts import FAULT_LEDGER, NOISE_LEDGER, spoilt_contracts, spoilt_tables
-from ..generators.ledger import DERIVED
 from ..landing import create_view, quoted, schema_of
 from ..record_tables import RECORDS
 from ..scenarios.models import TWIN_MARK, Scenario

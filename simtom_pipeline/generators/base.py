@@ -31,9 +31,9 @@ from ..scenarios.models import Clock, Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
 from .clean_views import clocks_start, landed_views
+from .drift.ledger import DERIVED, DRIFT_LEDGER, Intended, LedgerPart
 from .fault_contracts import spoilt_contracts
 from .faults import spoil_day
-from .ledger import DERIVED, DRIFT_LEDGER, Intended, LedgerPart
 from .random_streams import RandomStreams
 
 UNIX_EPOCH = date(1970, 1, 1)

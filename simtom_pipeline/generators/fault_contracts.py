@@ -34,7 +34,7 @@ from ..scenarios.faults import (
 )
 from ..scenarios.models import Scenario
 from ..scenarios.problems import Refusal
-from .drift import Course
+from .drift.schedule import ScheduleCurve
 
 KeyPath = tuple[str | int, ...]
 
@@ -169,7 +169,7 @@ def _why_not(contract: TableContract, name: str) -> str:
 def _of_fault(
     tables: dict[str, TableContract], fault: Fault, scenario: Scenario, at: KeyPath
 ) -> Iterator[Refusal]:
-    if fault.schedule is not None and not Course(fault.schedule, scenario.clock).in_order:
+    if fault.schedule is not None and not ScheduleCurve(fault.schedule, scenario.clock).in_order:
         yield Refusal((*at, "schedule"), "`to` before `from`", "a `to` that is not before `from`")
     if fault.table is None:
         return

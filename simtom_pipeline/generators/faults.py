@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ..contracts import WHOLE_ROW, TableContract
 from ..scenarios.faults import DroppedDay, Duplicate, Fault, Late, OutOfOrder, columns_of, on_table
 from ..scenarios.models import Scenario
-from .drift import Course
+from .drift.schedule import ScheduleCurve
 from .fault_contracts import FAULT_LEDGER, NOISE_LEDGER, columns_that_can_be_hit
 from .fault_laws import MICROSECONDS_PER_DAY, Values, can_be_hit, is_hit, spoilt, unlike
 from .feed import Feed, keys_of
@@ -48,7 +48,7 @@ class DayOfFaults:
 
 def hit_probability(scenario: Scenario, fault: Fault, day: date) -> float:
     """The rate times the schedule's weight on the day."""
-    return fault.rate * (Course(fault.schedule, scenario.clock).weight(day) if fault.schedule else 1.0)
+    return fault.rate * (ScheduleCurve(fault.schedule, scenario.clock).weight(day) if fault.schedule else 1.0)
 
 
 def spoil_day(
