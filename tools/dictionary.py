@@ -2,7 +2,7 @@
 
 from simtom_pipeline.contracts import TableContract, ViewContract
 from simtom_pipeline.corruption.ledgers import FAULT_LEDGER, NOISE_LEDGER
-from simtom_pipeline.generators.ledger import DERIVED
+from simtom_pipeline.generators.drift.ledger import DERIVED
 from simtom_pipeline.record_tables import RECORDS
 from simtom_pipeline.simulation import registry
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from .. import landing
 from ..contracts import Column, TableContract, ViewContract
-from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY
+from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY
 from ..relations import MEASURED_TABLES, Relations
 from ..scenarios.models import Scenario
 from ..simulation import world

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 
 from ..generators.base import BaseGenerator
-from ..generators.ledger import LedgerPart
+from ..generators.drift.ledger import LedgerPart
 from ..scenarios.models import Clock
 from .style import (
     BLUE,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..generators.base import BaseGenerator
-from ..generators.ledger import LedgerPart
+from ..generators.drift.ledger import LedgerPart
 from ..scenarios.models import Clock, Scenario
 from ..simulation import make_generator
 from .charts import scenario_charts

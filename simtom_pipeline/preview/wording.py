@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..generators.ledger import LedgerPart
+from ..generators.drift.ledger import LedgerPart
 from ..scenarios.models import Clock
 
 MAX_CATEGORIES = 8

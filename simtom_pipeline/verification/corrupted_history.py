@@ -7,7 +7,7 @@ import numpy as np
 from ..contracts import TableContract
 from ..corruption.inverse import CLEAN_MARK
 from ..corruption.ledgers import FAULT_LEDGER
-from ..generators.drift import Course
+from ..generators.drift.schedule import ScheduleCurve
 from ..scenarios.drifts import Linear, Pulse
 from ..scenarios.faults import Fault
 from ..sql import listed, quoted, truth_schema
@@ -41,7 +41,7 @@ def hit_probability(history: LandedHistory, fault: Fault) -> np.ndarray:
     """Probability that the fault hits, on each landed day, shape (days,)."""
     if (schedule := fault.schedule) is None:
         return np.full(len(history.days), fault.rate)
-    course = Course(schedule, history.scenario.clock)
+    course = ScheduleCurve(schedule, history.scenario.clock)
     first, last = (
         (schedule.from_, schedule.to) if isinstance(schedule, (Linear, Pulse)) else (schedule.at, None)
     )
