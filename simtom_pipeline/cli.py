@@ -233,17 +233,18 @@ def forget(
 ) -> None:
     """Remove what has landed of a scenario, from the file and from Dagster's record; asks first."""
     from .assets import forget as removal
-    from .landing import LandingError
+    from .landing import DuckDBFile, LandingError
 
     with user_mistakes():
         file = database_file(database)
+    storage = DuckDBFile(file)
     try:
         with usable_home():
-            days, rows = removal.landed_rows(file, scenario)
+            days, rows = removal.landed_rows(storage, scenario)
             what = f"{days} days of {scenario}, {rows:,} rows in all tables, in {file}"
             if not yes and not _agreed(f"Remove {what}?"):
                 fail("Nothing was removed.", INTERRUPTED)
-            removal.forget(file, scenario, simtom_home())
+            removal.forget(storage, scenario, simtom_home())
     except LandingError as error:
         fail(str(error))
     out.print(f"Removed {what}.", markup=False, highlight=False, soft_wrap=True)
@@ -271,11 +272,11 @@ def diff(
 
 def _compare(one: str, other: str, file: Path) -> None:
     """Say how two landed scenarios differ, or why that cannot be said."""
-    from .landing import LandingError
+    from .landing import DuckDBFile, LandingError
     from .verification.twins import compare
 
     try:
-        print_differences(one, other, compare(file, one, other))
+        print_differences(one, other, compare(DuckDBFile(file), one, other))
     except LandingError as error:
         fail(str(error))
 
@@ -304,7 +305,7 @@ def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunRe
     """Run the days through Dagster and say what came of it."""
     from .assets.instance import prepare_instance
     from .assets.run import run_history
-    from .landing import LandingError
+    from .landing import DuckDBFile, LandingError
 
     so_far = LandedDays(days)
     interrupts.say_at_the_end(lambda: f"Interrupted. {so_far} {so_far.next_step}")
@@ -312,7 +313,7 @@ def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunRe
         with progress_bar(loaded.name, so_far) as progress:
             with usable_home():
                 prepare_instance(simtom_home())
-            report = run_history(loaded, days, file, simtom_home(), progress, fresh)
+            report = run_history(loaded, days, DuckDBFile(file), simtom_home(), progress, fresh)
     except LandingError as error:
         fail(f"{error}\n{so_far}")
     except Exception as error:

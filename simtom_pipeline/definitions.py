@@ -6,6 +6,7 @@ import dagster as dg
 
 from .assets.factory import LogProgress, resources, scenario_definitions
 from .home import default_database
+from .landing import DuckDBFile
 from .simulation import load_all, registry
 
 _logger = logging.getLogger("simtom")
@@ -22,7 +23,7 @@ def build() -> dg.Definitions:
     shared = dg.Definitions(
         resources=resources(str(database), LogProgress()), executor=dg.in_process_executor
     )
-    return dg.Definitions.merge(shared, *(scenario_definitions(s, database) for s in scenarios))
+    return dg.Definitions.merge(shared, *(scenario_definitions(s, DuckDBFile(database)) for s in scenarios))
 
 
 defs = build()

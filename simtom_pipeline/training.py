@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from .home import default_database
-from .landing import LandingError, connect
+from .landing import DuckDBFile, LandingError
 from .scenarios.base import valid_name
 from .scenarios.models import Scenario
 from .sql import quoted
@@ -80,9 +80,9 @@ def training_set(
         raise LandingError(f"There is no file {file}. Land the scenario first: simtom run {name}")
     if not valid_name(name):
         raise ValueError(f"scenario: found {scenario!r}; allowed: a scenario, or the name of one")
-    with connect(file, read_only=True) as connection:
+    with DuckDBFile(file).open(read_only=True) as landed:
         try:
-            rows = _in_order_of_time(connection, f"FROM {quoted(name, 'training_set')}(?)", moment)
+            rows = _in_order_of_time(landed.connection, f"FROM {quoted(name, 'training_set')}(?)", moment)
         except duckdb.CatalogException as error:
             raise LandingError(
                 f"{file} has no training set of {name!r}. Land the scenario first: simtom run {name}"

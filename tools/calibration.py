@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from simtom_pipeline.history import land_history
-from simtom_pipeline.landing import connect
+from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.simulation import Simulation, load_scenario
 
 from . import REPOSITORY
@@ -247,10 +247,10 @@ def main() -> None:
     """Simulate the baseline year, land it in a file of its own, measure, write the page."""
     scenario = load_scenario("baseline")
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "simtom.duckdb"
-        land_history(Simulation(scenario), scenario.clock.days(), lambda: connect(file), lambda days: None)
-        with connect(file, read_only=True) as connection:
-            CALIBRATION_FILE.write_text(calibration_text(connection))
+        storage = DuckDBFile(Path(folder) / "simtom.duckdb")
+        land_history(Simulation(scenario), scenario.clock.days(), storage, lambda days: None)
+        with storage.open(read_only=True) as database:
+            CALIBRATION_FILE.write_text(calibration_text(database.connection))
 
 
 if __name__ == "__main__":

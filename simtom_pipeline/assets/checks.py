@@ -1,19 +1,14 @@
 """The checks of a scenario as Dagster knows them: one step that opens the database once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 
 import dagster as dg
-import duckdb
-from dagster_duckdb import DuckDBResource
 
-from .. import landing
+from ..landing import Storage
 from ..simulation import Simulation
 from ..verification.verify import checks_of, findings
 from .check_results import check_result
 from .partitions import asset_key
-
-Opened = Callable[[DuckDBResource], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
 def check_specs(simulation: Simulation) -> list[dg.AssetCheckSpec]:
@@ -27,7 +22,7 @@ def check_specs(simulation: Simulation) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def build_checks(simulation: Simulation, opened: Opened, pool: str | None) -> dg.AssetChecksDefinition:
+def build_checks(simulation: Simulation, pool: str | None) -> dg.AssetChecksDefinition:
     """All checks of a scenario in one step."""
     scenario, relations = simulation.scenario, simulation.relations
     keys = {contract.name: asset_key(scenario, contract) for contract in relations.tables}
@@ -36,12 +31,12 @@ def build_checks(simulation: Simulation, opened: Opened, pool: str | None) -> dg
         name=f"{scenario.name}_checks", specs=check_specs(simulation), can_subset=True, pool=pool
     )
     def checks(
-        context: dg.AssetCheckExecutionContext, database: DuckDBResource
+        context: dg.AssetCheckExecutionContext, database: dg.ResourceParam[Storage]
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
-        with opened(database) as connection:
-            landing.ensure_tables(connection, relations)
-            for check, finding in findings(Simulation(scenario), connection, wanted):
+        with database.open() as landed:
+            landed.ensure(relations)
+            for check, finding in findings(Simulation(scenario), landed.connection, wanted):
                 yield check_result(keys[check.table], check.name, finding)
 
     return checks

@@ -1,20 +1,15 @@
 """One asset graph per scenario: its daily tables in one step, its constants, its views, its checks."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Protocol
 
 import dagster as dg
-import duckdb
-from dagster_duckdb import DuckDBResource
 
-from .. import landing
-from ..batches import Connect
 from ..contracts import TableContract, ViewContract
 from ..history import RowsPerDay, land_history
+from ..landing import Database, Storage, schema_of
+from ..landing.records import FRESH_TAG, Recorder
 from ..record_tables import RECORDS
-from ..records import FRESH_TAG, Recorder
 from ..relations import MEASURED_TABLES, Relations
 from ..scenarios.models import Scenario
 from ..simulation import Simulation
@@ -23,6 +18,7 @@ from .checks import build_checks
 from .metadata import parents_first, pictures, spec
 from .partitions import asset_key, daily_partitions, days_asked_for, lands_days
 from .schedule import history_job, missing_days_schedule
+from .storage import StorageResource
 
 WRITER_POOL = "duckdb_writer"
 
@@ -42,28 +38,17 @@ class LogProgress:
         dg.get_dagster_logger("simtom").info("landed %d more days", days)
 
 
-@contextmanager
-def opened(database: DuckDBResource) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of the resource, closed also when the body fails."""
-    with landing.room_for(database.database), ExitStack() as stack:
-        with landing.explained(database.database):
-            Path(database.database).parent.mkdir(parents=True, exist_ok=True)
-            connection = stack.enter_context(database.get_connection())
-        stack.callback(connection.close)
-        yield connection
-
-
 def resources(database: str, progress: Progress) -> dict[str, object]:
-    """What the graphs need from outside."""
-    return {"database": DuckDBResource(database=database), "progress": progress}
+    """What the graphs need from outside; `database` is the address of the storage."""
+    return {"database": StorageResource(database=database), "progress": progress}
 
 
 def scenario_definitions(
-    scenario: Scenario, database: Path, pool: str | None = WRITER_POOL
+    scenario: Scenario, storage: Storage, pool: str | None = WRITER_POOL
 ) -> dg.Definitions:
     """Everything Dagster needs for one scenario, except the resources `database` and `progress`.
 
-    `pool` is what steps that open the database queue in.
+    `storage` is where the schedule looks for days; `pool` is what steps that open the database queue in.
     """
     simulation = Simulation(scenario)
     relations = simulation.relations
@@ -71,14 +56,14 @@ def scenario_definitions(
     job = history_job(scenario)
     return dg.Definitions(
         assets=[
-            *_constants(relations, database.stem, pool),
-            _history(relations, database.stem, partitions, pool),
-            *_views(relations, database.stem, pool),
-            _measured(relations, database.stem, pool),
+            *_constants(relations, storage.name, pool),
+            _history(relations, storage.name, partitions, pool),
+            *_views(relations, storage.name, pool),
+            _measured(relations, storage.name, pool),
         ],
-        asset_checks=[build_checks(simulation, opened, pool)],
+        asset_checks=[build_checks(simulation, pool)],
         jobs=[job],
-        schedules=[missing_days_schedule(relations, job, partitions, database)],
+        schedules=[missing_days_schedule(relations, job, partitions, storage)],
     )
 
 
@@ -98,11 +83,13 @@ def _history(
         pool=pool,
     )
     def history(
-        context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
+        context: dg.AssetExecutionContext,
+        database: dg.ResourceParam[Storage],
+        progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = days_asked_for(context, scenario)
         simulation, fresh = Simulation(scenario), _fresh(context)
-        rows = land_history(simulation, days, _connect(database), progress.landed, fresh)
+        rows = land_history(simulation, days, database, progress.landed, fresh)
         _attach_rows_per_day(context, relations, rows)
         for contract in daily:
             key = asset_key(scenario, contract)
@@ -117,10 +104,6 @@ def _fresh(context: dg.AssetExecutionContext) -> bool:
     return context.run.tags.get(FRESH_TAG, "").lower() == "true"
 
 
-def _connect(database: DuckDBResource) -> Connect:
-    return lambda: opened(database)
-
-
 def _attach_rows_per_day(context: dg.AssetExecutionContext, relations: Relations, rows: RowsPerDay) -> None:
     for contract in relations.simulated:
         for day, count in rows.get(contract.name, {}).items():
@@ -131,18 +114,15 @@ def _attach_rows_per_day(context: dg.AssetExecutionContext, relations: Relations
                 )
 
 
-def _view_count(
-    connection: duckdb.DuckDBPyConnection, scenario: Scenario, view: ViewContract
-) -> dict[str, int]:
+def _view_count(database: Database, scenario: Scenario, view: ViewContract) -> dict[str, int]:
     """Rows of a view; a table macro has none before it is asked about a moment."""
     if view.parameters:
         return {}
-    schema = landing.schema_of(scenario.name, view)
-    return {"dagster/row_count": landing.count_rows(connection, schema, view.name)}
+    return {"dagster/row_count": database.count(schema_of(scenario.name, view), view.name)}
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, scenario: Scenario, contract: TableContract) -> int:
-    return landing.count_rows(connection, landing.schema_of(scenario.name, contract), contract.name)
+def _rows(database: Database, scenario: Scenario, contract: TableContract) -> int:
+    return database.count(schema_of(scenario.name, contract), contract.name)
 
 
 def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
@@ -160,17 +140,17 @@ def _constants(relations: Relations, database: str, pool: str | None) -> Iterato
         pool=pool,
     )
     def constants(
-        context: dg.AssetExecutionContext, database: DuckDBResource
+        context: dg.AssetExecutionContext, database: dg.ResourceParam[Storage]
     ) -> Iterator[dg.MaterializeResult[None]]:
         simulation, fresh = Simulation(scenario), _fresh(context)
         tables = simulation.constants()
         recorder = Recorder(
             scenario.name, simulation.world, scenario.clock, fresh, days=(), restores=not lands_days(context)
         )
-        with opened(database) as connection:
+        with database.open() as landed:
             # Days without a record are seen to be of this world before anything changes: by the history.
-            if fresh or not recorder.check(connection).unrecorded:
-                landing.replace_whole(connection, relations, tables, recorder)
+            if fresh or not recorder.check(landed).unrecorded:
+                landed.replace_whole(relations, tables, recorder)
         for contract in constant:
             yield dg.MaterializeResult(
                 asset_key(scenario, contract),
@@ -190,12 +170,12 @@ def _views(relations: Relations, database: str, pool: str | None) -> Iterator[dg
         specs=[spec(relations, view, database, None) for view in relations.views],
         pool=pool,
     )
-    def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
-        with opened(database) as connection:
-            landing.ensure_tables(connection, relations)
+    def views(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:
+        with database.open() as landed:
+            landed.ensure(relations)
             for view in relations.views:
                 yield dg.MaterializeResult(
-                    asset_key(scenario, view), metadata=_view_count(connection, scenario, view)
+                    asset_key(scenario, view), metadata=_view_count(landed, scenario, view)
                 )
 
     yield views
@@ -213,10 +193,10 @@ def _measured(relations: Relations, database: str, pool: str | None) -> dg.Asset
         ],
         pool=pool,
     )
-    def measured(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
-        with opened(database) as connection:
-            land_measurements(connection, Simulation(scenario))
-            rows = {contract.name: _rows(connection, scenario, contract) for contract in tables}
+    def measured(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:
+        with database.open() as landed:
+            land_measurements(landed, Simulation(scenario))
+            rows = {contract.name: _rows(landed, scenario, contract) for contract in tables}
         drawn = pictures(scenario)
         for contract in tables:
             yield dg.MaterializeResult(

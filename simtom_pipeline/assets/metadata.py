@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from .. import landing
 from ..contracts import Column, TableContract, ViewContract
 from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY
+from ..landing import schema_of
 from ..relations import MEASURED_TABLES, Relations
 from ..scenarios.models import Scenario
 from ..simulation import world
@@ -17,7 +17,7 @@ from .partitions import asset_key
 
 def describe(relations: Relations, contract: TableContract | ViewContract, database: str) -> dict[str, Any]:
     """Metadata of an asset's definition."""
-    schema = landing.schema_of(relations.scenario.name, contract)
+    schema = schema_of(relations.scenario.name, contract)
     name = contract.call if isinstance(contract, ViewContract) else contract.name
     return {
         "dagster/column_schema": column_schema(contract),

@@ -9,9 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pandas  # noqa: F401  # DuckDB would import it in the midst of a query, where a signal gets lost
 
-from .. import landing
 from ..corruption.ledgers import FAULT_LEDGER
-from ..records import FRESH_TAG, Recorder
+from ..landing import LandingError, Storage, schema_of
+from ..landing.ddl import readable
+from ..landing.records import FRESH_TAG, Recorder
 from ..relations import Relations
 from ..scenarios.models import Scenario
 from ..simulation import Simulation, scenario_files
@@ -38,33 +39,34 @@ class RunReport:
 
 
 def run_history(
-    scenario: Scenario, days: Sequence[date], file: Path, home: Path, progress: Progress, fresh: bool = False
+    scenario: Scenario,
+    days: Sequence[date],
+    storage: Storage,
+    home: Path,
+    progress: Progress,
+    fresh: bool = False,
 ) -> RunReport:
     """Simulate, land and check consecutive `days`; a `fresh` world may take the place of another one.
 
     Raises
     ------
-    LandingError : the file is locked, is no database, or holds tables of another contract or days of
+    LandingError : the storage is in use, is no database, or holds tables of another contract or days of
         another world.
     """
     simulation = Simulation(scenario)
     relations = simulation.relations
     folder = prepare_instance(home)
-    # The file is looked at only while it is this run's turn: another run may be writing into it.
+    # The storage is looked at only while it is this run's turn: another run may be writing into it.
     with command_instance(folder) as instance, command_run(instance) as tags:
-        with landing.connect(file) as connection:
-            Recorder(scenario.name, simulation.world, scenario.clock, fresh, days).check(connection)
-            landing.check_fits(connection, relations)
+        with storage.open() as database:
+            Recorder(scenario.name, simulation.world, scenario.clock, fresh, days).check(database)
+            database.fits(relations)
         tags |= {FRESH_TAG: "true"} if fresh else {}
-        result = _execute(instance, tags, scenario, days, file, progress)
-        with landing.connect(file, read_only=True) as connection:
-            schema = landing.readable(connection, scenario.name)
-            rows = {
-                f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
-                    connection, landing.schema_of(scenario.name, contract), contract.name
-                )
-                for contract in relations.tables
-            }
+        result = _execute(instance, tags, scenario, days, storage, progress)
+        with storage.open(read_only=True) as database:
+            schema = readable(database.connection, scenario.name)
+            places = [(schema_of(scenario.name, contract), contract.name) for contract in relations.tables]
+            rows = {f"{of}.{table}": database.count(of, table) for of, table in places}
     return RunReport(
         rows=rows,
         checks=[_check_line(evaluation) for evaluation in result.get_asset_check_evaluations()],
@@ -78,14 +80,14 @@ def _execute(
     tags: dict[str, str],
     scenario: Scenario,
     days: Sequence[date],
-    file: Path,
+    storage: Storage,
     progress: Progress,
 ) -> dg.ExecuteInProcessResult:
     logging.getLogger("dagster").setLevel(logging.ERROR)
     graphs = dg.Definitions.merge(
-        dg.Definitions(resources=resources(str(file), progress), executor=dg.in_process_executor),
+        dg.Definitions(resources=resources(storage.address, progress), executor=dg.in_process_executor),
         # No pool: a killed process would keep its slot for ever. Runs of the command take turns by a lock.
-        scenario_definitions(scenario, file, pool=None),
+        scenario_definitions(scenario, storage, pool=None),
     )
     job = graphs.resolve_job_def(f"{scenario.name}_job")
     try:
@@ -94,11 +96,11 @@ def _execute(
             tags=tags | range_tags(days[0].isoformat(), days[-1].isoformat()),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-    except landing.LandingError:
+    except LandingError:
         raise
     except Exception as error:
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, landing.LandingError):
+        while cause is not None and not isinstance(cause, LandingError):
             cause = cause.__cause__
         if cause is not None:
             raise cause from error

@@ -1,13 +1,12 @@
 """The job that materializes a scenario, and the schedule that catches up on what is missing."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster import AssetPartitionStatus
 
-from .. import landing
-from ..records import AnotherWorldError, Recorder
+from ..landing import LandingError, Storage
+from ..landing.records import AnotherWorldError, Recorder
 from ..relations import Relations
 from ..scenarios.models import Scenario
 from ..simulation import world
@@ -32,7 +31,7 @@ def missing_days_schedule(
     relations: Relations,
     job: "UnresolvedAssetJobDefinition",
     partitions: dg.DailyPartitionsDefinition,
-    database: Path,
+    storage: Storage,
 ) -> dg.ScheduleDefinition:
     """Every morning: one run over the shortest range that holds every missing or failed day."""
     scenario = relations.scenario
@@ -51,7 +50,7 @@ def missing_days_schedule(
         if unfinished:
             return dg.SkipReason(f"run {unfinished[0].run_id} of {job.name} has not finished")
         try:
-            landed = days_in(database, scenario)
+            landed = days_in(storage, scenario)
         except AnotherWorldError as error:
             return dg.SkipReason(str(error))
         days = open_days(context.instance, daily, partitions, landed)
@@ -85,22 +84,22 @@ def open_days(
     return [day for day in days if not all(day in those for those in done)]
 
 
-def days_in(database: Path, scenario: Scenario) -> set[str] | None:
+def days_in(storage: Storage, scenario: Scenario) -> set[str] | None:
     """Days in the file that need not land again; None if somebody is writing to it.
 
     Raises
     ------
     AnotherWorldError : the file holds another world; the message says what to do.
     """
-    if not database.exists():
+    if not storage.exists():
         return set()
     recorder = Recorder(scenario.name, world(scenario), scenario.clock, fresh=False, days=())
     try:
-        with landing.connect(database, read_only=True) as connection:
-            found = recorder.check(connection)
+        with storage.open(read_only=True) as database:
+            found = recorder.check(database)
     except AnotherWorldError:
         raise
-    except landing.LandingError:
+    except LandingError:
         return None
     others = set(found.of_other_worlds(recorder.world))
     return {day.isoformat() for day in found.worlds if day not in others}

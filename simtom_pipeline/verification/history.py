@@ -12,7 +12,7 @@ import numpy as np
 from ..claims import DeclaredOutcome
 from ..contracts import TableContract
 from ..generators.base import BaseGenerator
-from ..records import Kept, kept
+from ..landing.records import Kept, kept
 from ..relations import Relations
 from ..scenarios.models import Scenario
 from ..simulation import Simulation

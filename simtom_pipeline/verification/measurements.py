@@ -10,13 +10,12 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
-from .. import landing
 from ..contracts import TableContract
 from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY, LedgerPart
+from ..landing import Database
 from ..moments import day_of
 from ..relations import MEASURED_TABLES
 from ..simulation import Simulation
@@ -29,11 +28,11 @@ from .history import LandedHistory, once
 Rows = list[dict[str, Any]]
 
 
-def land_measurements(connection: duckdb.DuckDBPyConnection, simulation: Simulation) -> dict[str, pa.Table]:
+def land_measurements(database: Database, simulation: Simulation) -> dict[str, pa.Table]:
     """Measure what has landed and replace the measured tables by it, in one transaction."""
-    landing.ensure_tables(connection, simulation.relations)
-    tables = measured_tables(LandedHistory(simulation, connection))
-    landing.replace_whole(connection, simulation.relations, tables)
+    database.ensure(simulation.relations)
+    tables = measured_tables(LandedHistory(simulation, database.connection))
+    database.replace_whole(simulation.relations, tables)
     return tables
 
 

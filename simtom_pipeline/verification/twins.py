@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import duckdb
 
 from ..contracts import WHOLE_ROW, TableContract
 from ..generators.drift.ledger import DRIFT_LEDGER, LedgerPart
-from ..landing import LandingError, connect, schema_of, table_name
+from ..landing import LandingError, Storage, schema_of, table_name
 from ..scenarios.models import TWIN_MARK
 from ..simulation import registry
 from ..sql import TRUTH_SUFFIX, quoted, truth_schema
@@ -36,29 +35,32 @@ class Comparison:
     differences: list[Difference]
 
 
-def compare(file: Path, one: str, other: str) -> Comparison | None:
+def compare(storage: Storage, one: str, other: str) -> Comparison | None:
     """Compare two landed scenarios of one generator; None if they have no day in common.
 
     Raises
     ------
-    LandingError : the file cannot be opened, or does not hold both of them, made by one generator.
+    LandingError : the storage cannot be opened, or does not hold both of them, made by one generator.
     """
-    if not file.exists():
-        raise LandingError(f"{file} does not exist: land a scenario first, with simtom run.")
-    with connect(file, read_only=True) as connection:
-        contracts = _common_contracts(connection, file, one, other)
+    if not storage.exists():
+        raise LandingError(f"{storage.address} does not exist: land a scenario first, with simtom run.")
+    with storage.open(read_only=True) as database:
+        connection = database.connection
+        contracts = _common_contracts(connection, storage.address, one, other)
         common = common_days(connection, one, other)
         return common and Comparison(common[0], differences(connection, one, other, contracts))
 
 
 def _common_contracts(
-    connection: duckdb.DuckDBPyConnection, file: Path, one: str, other: str
+    connection: duckdb.DuckDBPyConnection, address: str, one: str, other: str
 ) -> list[TableContract]:
     """Contracts of the generator whose tables both scenarios have."""
     by_generator = [compared(generator.true_tables()) for generator in registry().generators.values()]
     for name in (one, other):
         if not any(_has_landed(connection, name, contracts) for contracts in by_generator):
-            raise LandingError(f"{file} does not hold {name}: land it first, with simtom run or simtom twin.")
+            raise LandingError(
+                f"{address} does not hold {name}: land it first, with simtom run or simtom twin."
+            )
     for contracts in by_generator:
         if all(_has_landed(connection, name, contracts) for name in (one, other)):
             return contracts

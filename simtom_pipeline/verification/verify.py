@@ -2,18 +2,16 @@
 
 import pkgutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import duckdb
 
-from .. import landing
 from ..home import default_database
+from ..landing import DuckDBFile, LandingError, schema_of
 from ..scenarios.models import Scenario
 from ..simulation import Simulation
-from ..sql import text
 from ..validation.decisions import Finding, Verdict
 from . import checks as subjects
 from .as_simulated import as_simulated
@@ -21,9 +19,6 @@ from .attempts import attempted
 from .check import Check
 from .checks.content import not_of_this_world
 from .history import LandedHistory
-
-READ = "simtom_read"
-"""What a file is called in the connection that reads it, whatever its name."""
 
 
 def checks_of(simulation: Simulation) -> tuple[Check, ...]:
@@ -102,16 +97,6 @@ class CheckResult:
         return self.finding.verdict
 
 
-@contextmanager
-def _reading(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that only reads the file, and keeps scratch tables in memory: a read-only one cannot."""
-    with landing.room_for(file), duckdb.connect() as connection:
-        with landing.explained(file):
-            connection.execute(f"ATTACH {text(str(file))} AS {READ} (READ_ONLY)")
-        connection.execute(f"USE {READ}")
-        yield connection
-
-
 def verify(scenario: Scenario, *, database: Path | str | None = None) -> list[CheckResult]:
     """Check what has landed of a scenario: the same checks, with the same verdicts, as in Dagster.
 
@@ -141,21 +126,21 @@ def verify(scenario: Scenario, *, database: Path | str | None = None) -> list[Ch
     file, simulation = Path(database or default_database()).expanduser(), Simulation(scenario)
     how_to_land = f"Land it first: simtom run {scenario.name}"
     if not file.is_file():
-        raise landing.LandingError(f"There is no file {file}. {how_to_land}")
-    with _reading(file) as connection:
-        there = landing.check_fits(connection, simulation.relations)
+        raise LandingError(f"There is no file {file}. {how_to_land}")
+    with DuckDBFile(file).open_to_examine() as landed:
+        there = landed.fits(simulation.relations)
         missing = [
             relation.name
             for relation in simulation.relations.tables
-            if (landing.schema_of(scenario.name, relation), relation.name) not in there
+            if (schema_of(scenario.name, relation), relation.name) not in there
         ]
         if missing:
-            raise landing.LandingError(
+            raise LandingError(
                 f"{file} does not hold all of {scenario.name} ({', '.join(missing)} missing). {how_to_land}"
             )
         return [
             CheckResult(
                 check.table, check.name, simulation.relations.place(check.table), check.meaning, finding
             )
-            for check, finding in findings(simulation, connection)
+            for check, finding in findings(simulation, landed.connection)
         ]

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import partial
 
-from ...content import ALGORITHM, NO_ROWS, Digest, digests, works
 from ...contracts import TableContract
+from ...landing.content import ALGORITHM, NO_ROWS, Digest, digests, works
+from ...landing.records import differences
 from ...record_tables import LANDED_DAYS, RUNS
-from ...records import differences
 from ...simulation import Simulation
 from ...validation.decisions import Finding, Verdict
 from .. import queries

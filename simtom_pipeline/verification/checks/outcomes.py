@@ -7,7 +7,6 @@ from functools import cached_property, partial
 import numpy as np
 
 from ...claims import DeclaredOutcome
-from ...landing import count_rows
 from ...moments import day_number, day_of
 from ...simulation import Simulation
 from ...validation.decisions import Finding, Verdict, exactness, holm, logical, magnitude, worst
@@ -92,9 +91,8 @@ class Outcomes:
         """What to say where events have not one outcome and probability each, or too few are expected."""
         outcome, probability = self.drawn
         wrong = int((~((probability >= 0) & (probability <= 1)) | np.isnan(outcome)).sum())
-        wrong += len(outcome) - count_rows(
-            self.history.connection, self.history.name, self.history.events_of(self.declared).name
-        )
+        events = self.history.relations.name_of(self.history.events_of(self.declared))
+        wrong += len(outcome) - self.history.count(f"SELECT count(*) FROM {events}")
         if wrong:
             return logical(wrong, "every event has one outcome, and one probability between 0 and 1")
         expected = min(float(probability.sum()), float((1 - probability).sum()))

@@ -15,14 +15,14 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from . import landing
-from .content import ALGORITHM, NO_ROWS, Digest, digests
-from .contracts import TableContract
-from .landing import Connection, LandingError, table_name
-from .record_tables import LANDED_DAYS, RUNS
-from .scenarios.models import Clock
-from .scenarios.world import World, changes
-from .sql import quoted, truth_schema
+from ..contracts import TableContract
+from ..record_tables import LANDED_DAYS, RUNS
+from ..scenarios.models import Clock
+from ..scenarios.world import World, changes
+from ..sql import quoted, truth_schema
+from .content import ALGORITHM, NO_ROWS, Digest, digests, digests_of
+from .ddl import table_name
+from .storage import Connection, Database, LandingError
 
 MAX_CHANGES_SHOWN = 12
 LANDED, FRESH, ADOPTED = "landed", "fresh", "adopted"
@@ -111,28 +111,28 @@ class Recorder:
     restores: bool = False
     _run: int | None = None
 
-    def check(self, connection: Connection) -> Kept:
+    def check(self, database: Database) -> Kept:
         """What the file holds, once it is seen that days of this world may land in it.
 
         Raises
         ------
         AnotherWorldError : it holds another world, or days outside the clock, and no fresh one was asked for.
         """
-        found = kept(connection, self.scenario)
+        found = kept(database.connection, self.scenario)
         outside = sorted(day for day in found.worlds if not self.clock.start <= day <= self.clock.end)
         if outside and not self.fresh and found.world in (None, self.world.digest):
             raise AnotherWorldError(
-                f"{landing.path_of(connection)} holds {_span(outside)} of {self.scenario} outside its clock,"
+                f"{database.location} holds {_span(outside)} of {self.scenario} outside its clock,"
                 f" {self.clock.start} to {self.clock.end}. Either land in another file (--database FILE), or"
                 " let them go with --fresh."
             )
         if found.worlds and found.world not in (None, self.world.digest) and not self.fresh:
-            raise AnotherWorldError(self._refusal(connection, found))
+            raise AnotherWorldError(self._refusal(database, found))
         return found
 
     def __call__(
         self,
-        connection: Connection,
+        database: Database,
         contracts: Sequence[TableContract],
         days: Collection[date],
         tables: Mapping[str, pa.Table],
@@ -141,28 +141,24 @@ class Recorder:
 
         Returns the names of constant tables that are on record as the same already.
         """
-        found, same = self.check(connection), set[str]()
+        found, same = self.check(database), set[str]()
         if self._run is None:
-            self._run = self._begin(connection, contracts, found)
+            self._run = self._begin(database, contracts, found)
         for contract in contracts:
             if contract.name not in tables:
                 continue
-            connection.register("simtom_content", tables[contract.name])
-            try:
-                of_day = digests(connection, contract, "simtom_content")
-            finally:
-                connection.unregister("simtom_content")
+            of_day = digests_of(database.connection, contract, tables[contract.name])
             if contract.daily:
-                self._keep(connection, contract, {day: of_day.get(day, NO_ROWS) for day in sorted(days)})
-            elif self._is_there(connection, contract, of_day.get(None, NO_ROWS)):
+                self._keep(database, contract, {day: of_day.get(day, NO_ROWS) for day in sorted(days)})
+            elif self._is_there(database, contract, of_day.get(None, NO_ROWS)):
                 same.add(contract.name)
             else:
-                self._keep(connection, contract, {None: of_day.get(None, NO_ROWS)})
+                self._keep(database, contract, {None: of_day.get(None, NO_ROWS)})
         return same
 
-    def _is_there(self, connection: Connection, contract: TableContract, content: Digest) -> bool:
+    def _is_there(self, database: Database, contract: TableContract, content: Digest) -> bool:
         """Whether a constant table is on record with that content and may stay as it is."""
-        recorded = connection.execute(
+        recorded = database.connection.execute(
             f"SELECT world, rows, digest, algorithm FROM {table_name(self.scenario, LANDED_DAYS)}"
             " WHERE table_name = ? AND day IS NULL",
             [contract.name],
@@ -170,18 +166,16 @@ class Recorder:
         restores = self.restores or self.fresh
         return not restores and recorded == [(self.world.digest, content.rows, content.sum, ALGORITHM)]
 
-    def adopt(
-        self, connection: Connection, contracts: Sequence[TableContract], days: Collection[date]
-    ) -> None:
+    def adopt(self, database: Database, contracts: Sequence[TableContract], days: Collection[date]) -> None:
         """Record days of daily tables as they are in the file: they have been seen to be of this world."""
         if self._run is None:
-            self._run = self._begin(connection, contracts, self.check(connection))
+            self._run = self._begin(database, contracts, self.check(database))
         for contract in contracts:
-            of_day = digests(connection, contract, table_name(self.scenario, contract))
-            self._keep(connection, contract, {day: of_day.get(day, NO_ROWS) for day in sorted(days)})
+            of_day = digests(database.connection, contract, table_name(self.scenario, contract))
+            self._keep(database, contract, {day: of_day.get(day, NO_ROWS) for day in sorted(days)})
 
     def _keep(
-        self, connection: Connection, contract: TableContract, of_day: Mapping[date | None, Digest]
+        self, database: Database, contract: TableContract, of_day: Mapping[date | None, Digest]
     ) -> None:
         table, n = table_name(self.scenario, LANDED_DAYS), len(of_day)
         rows = LANDED_DAYS.table({
@@ -193,41 +187,41 @@ class Recorder:
             "digest": pa.array([digest.sum for digest in of_day.values()]),
             "algorithm": pa.repeat(ALGORITHM, n),
         })  # fmt: skip
-        connection.execute(
+        database.connection.execute(
             f"DELETE FROM {table} WHERE table_name = ? AND (day IS NULL OR list_contains(?, day))",
             [contract.name, [day for day in of_day if day is not None]],
         )
-        landing.insert(connection, table, rows)
+        database.insert(table, rows)
 
-    def _begin(self, connection: Connection, contracts: Sequence[TableContract], found: Kept) -> int:
+    def _begin(self, database: Database, contracts: Sequence[TableContract], found: Kept) -> int:
         """The number of this run, noted in `runs`; a new world leaves no day outside its clock behind."""
         is_new = self.fresh and bool(found.worlds) and found.world != self.world.digest
         if self.fresh:
             for contract in contracts:
                 if contract.daily:
-                    self._drop_outside(connection, contract)
-            connection.execute(
+                    self._drop_outside(database, contract)
+            database.connection.execute(
                 f"DELETE FROM {table_name(self.scenario, LANDED_DAYS)} WHERE day NOT BETWEEN ? AND ?",
                 [self.clock.start, self.clock.end],
             )
         table = table_name(self.scenario, RUNS)
-        last = connection.execute(
+        last = database.connection.execute(
             f"SELECT run, world, first_day FROM {table} ORDER BY run DESC LIMIT 1"
         ).fetchall()
         run, world, first_day = last[0] if last else (0, None, None)
         if world == self.world.digest and not self.days:
             return int(run)  # constant tables alone are no run of their own
         if world == self.world.digest and first_day is None:
-            connection.execute(
+            database.connection.execute(
                 f"UPDATE {table} SET first_day = ?, last_day = ?, how = if(how = ?, how, ?) WHERE run = ?",
                 [min(self.days), max(self.days), FRESH, self.how, run],
             )
             return int(run)
-        landing.insert(connection, table, self._row(run + 1, is_new))
+        database.insert(table, self._row(run + 1, is_new))
         return int(run) + 1
 
-    def _drop_outside(self, connection: Connection, contract: TableContract) -> None:
-        connection.execute(
+    def _drop_outside(self, database: Database, contract: TableContract) -> None:
+        database.connection.execute(
             f"DELETE FROM {table_name(self.scenario, contract)} WHERE day NOT BETWEEN ? AND ?",
             [self.clock.start, self.clock.end],
         )
@@ -250,8 +244,8 @@ class Recorder:
         }
         return RUNS.table({c.name: pa.array([row[c.name]], c.type.arrow) for c in RUNS.columns})
 
-    def _refusal(self, connection: Connection, found: Kept) -> str:
-        file, days = landing.path_of(connection), sorted(found.worlds)
+    def _refusal(self, database: Database, found: Kept) -> str:
+        file, days = database.location, sorted(found.worlds)
         return (
             f"{file} holds {_span(days)} of {self.scenario} from another world than this one:\n"
             + differences(found, self.world)

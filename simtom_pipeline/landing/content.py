@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-import duckdb
 import pyarrow as pa
 
-from .contracts import (
+from ..contracts import (
     BIGINT,
     BIGINTS,
     BOOLEAN,
@@ -27,7 +26,8 @@ from .contracts import (
     Column,
     TableContract,
 )
-from .sql import quoted
+from ..sql import quoted
+from .storage import Connection
 
 ALGORITHM = "md5-sum-1"
 _LOWER = "18446744073709551615"
@@ -44,9 +44,7 @@ class Digest:
 NO_ROWS = Digest(0, "0")
 
 
-def digests(
-    connection: duckdb.DuckDBPyConnection, contract: TableContract, relation: str
-) -> Mapping[date | None, Digest]:
+def digests(connection: Connection, contract: TableContract, relation: str) -> Mapping[date | None, Digest]:
     """Digest of each day's rows in a relation with the contract's columns; of all, if it has no days."""
     day = "day" if contract.daily else "NULL::DATE"
     names = sorted(column.name for column in contract.columns)
@@ -57,6 +55,17 @@ def digests(
         " GROUP BY day"
     ).fetchall()
     return {day: Digest(count, f"{(upper << 64) + lower:x}") for day, count, upper, lower in rows}
+
+
+def digests_of(
+    connection: Connection, contract: TableContract, rows: pa.Table
+) -> Mapping[date | None, Digest]:
+    """The same of rows that are not in the database."""
+    connection.register("simtom_content", rows)
+    try:
+        return digests(connection, contract, "simtom_content")
+    finally:
+        connection.unregister("simtom_content")
 
 
 def _value(column: Column) -> str:
@@ -105,6 +114,6 @@ _PROBED = (
 _PROBE_DIGEST = Digest(2, "f536b3deeee0ae5d0004c421c4f255b1")
 
 
-def works(connection: duckdb.DuckDBPyConnection) -> bool:
+def works(connection: Connection) -> bool:
     """Whether this version of DuckDB makes the digest that the algorithm's name stands for."""
     return digests(connection, _PROBE, _PROBED) == {None: _PROBE_DIGEST}
