@@ -54,7 +54,7 @@ DRIFT_LEDGER = TableContract(
         Column("reference_to", DATE, "its last day, before any drift; NULL if there is none", nullable=True),
         Column("causal_descendants", TEXTS, "table.column of what may differ from the twin"),
         Column("scenario_digest", TEXT, "SHA-256 of everything the scenario says"),
-        Column("versions", TEXT, "versions of simtom_pipeline and NumPy"),
+        Column("versions", TEXT, "versions of simtom_pipeline and NumPy", tells_code=True),
     ),
 )  # fmt: skip
 
