@@ -48,9 +48,10 @@ def real_year(end: str) -> None:
     from simtom_pipeline import load_scenario
     from simtom_pipeline.assets.run import run_history
     from simtom_pipeline.home import default_database, simtom_home
+    from simtom_pipeline.landing import DuckDBFile
 
-    scenario = load_scenario("baseline", {"clock.end": end})
-    report = run_history(scenario, scenario.clock.days(), default_database(), simtom_home(), Silent())
+    scenario, storage = load_scenario("baseline", {"clock.end": end}), DuckDBFile(default_database())
+    report = run_history(scenario, scenario.clock.days(), storage, simtom_home(), Silent())
     assert not report.failed_checks
 
 
@@ -63,11 +64,12 @@ def empty_year() -> None:
     from simtom_pipeline.assets.instance import prepare_instance
     from simtom_pipeline.assets.partitions import range_tags
     from simtom_pipeline.home import default_database, simtom_home
+    from simtom_pipeline.landing import DuckDBFile
 
     scenario = load_scenario("baseline")
     graphs = dg.Definitions.merge(
         dg.Definitions(resources=resources(str(default_database()), Silent())),
-        scenario_definitions(scenario, default_database()),
+        scenario_definitions(scenario, DuckDBFile(default_database())),
     )
     order = list(graphs.resolve_asset_graph().toposorted_asset_keys)
     specs = sorted(graphs.resolve_all_asset_specs(), key=lambda spec: order.index(spec.key))
@@ -147,31 +149,27 @@ def landing() -> None:
     import pyarrow as pa
 
     from simtom_pipeline import load_scenario, simulate_day
-    from simtom_pipeline.assets.history import land_history
-    from simtom_pipeline.landing import connect, create_table, table_name
-    from simtom_pipeline.simulation import registry
+    from simtom_pipeline.history import land_history
+    from simtom_pipeline.landing import DuckDBFile, create_table, table_name
+    from simtom_pipeline.simulation import Simulation
 
     scenario = load_scenario("baseline", {"volume.base_daily_volume": 27_000})
-    generator, days = registry().generator("bnpl"), scenario.clock.days()[:90]
+    simulation, days = Simulation(scenario), scenario.clock.days()[:90]
+    daily = simulation.relations.daily
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "history.duckdb"
+        storage = DuckDBFile(Path(folder) / "history.duckdb")
         began, cpu = time.monotonic(), time.process_time()
-        land_history(scenario, generator, days, lambda: connect(file), lambda n: None)
+        land_history(simulation, days, storage, lambda n: None)
         both, both_cpu = time.monotonic() - began, time.process_time() - cpu
         simulated = [simulate_day(scenario, day) for day in days]
-        tables = {
-            c.name: pa.concat_tables([s[c.name] for s in simulated])
-            for c in generator.contracts(scenario)
-            if c.daily
-        }
+        tables = {c.name: pa.concat_tables([s[c.name] for s in simulated]) for c in daily}
         with duckdb.connect(str(Path(folder) / "alone.duckdb")) as connection:
             connection.execute("CREATE SCHEMA baseline; CREATE SCHEMA baseline_truth")
             began, cpu = time.monotonic(), time.process_time()
-            for contract in generator.contracts(scenario):
-                if contract.daily:
-                    connection.execute(create_table("baseline", contract)[0])
-                    loaded = tables[contract.name]  # noqa: F841
-                    connection.execute(f"INSERT INTO {table_name('baseline', contract)} BY NAME FROM loaded")
+            for contract in daily:
+                connection.execute(create_table("baseline", contract)[0])
+                loaded = tables[contract.name]  # noqa: F841
+                connection.execute(f"INSERT INTO {table_name('baseline', contract)} BY NAME FROM loaded")
             alone, alone_cpu = time.monotonic() - began, time.process_time() - cpu
     print(f"simulate and land: wall {both:.1f} s, processor {both_cpu:.1f} s")
     print(f"DuckDB alone:      wall {alone:.1f} s, processor {alone_cpu:.1f} s")
@@ -183,37 +181,35 @@ def record() -> None:
     import pyarrow as pa
 
     from simtom_pipeline import load_scenario
-    from simtom_pipeline.landing import connect, replace_days
-    from simtom_pipeline.records import Recorder
-    from simtom_pipeline.simulation import make_generator, world
+    from simtom_pipeline.landing import DuckDBFile
+    from simtom_pipeline.landing.records import Recorder
+    from simtom_pipeline.simulation import Simulation
 
     scenario = load_scenario("baseline")
-    drawing, days = make_generator(scenario), scenario.clock.days()[:120]
-    generator = type(drawing)
+    simulation, days = Simulation(scenario), scenario.clock.days()[:120]
+    relations = simulation.relations
     began = time.process_time()
-    simulated = [drawing.simulate_day(day) for day in days]
+    simulated = [simulation.simulate_day(day) for day in days]
     simulating = time.process_time() - began
     batches = [
         {
             c.name: pa.concat_tables([s[c.name] for s in part]) if c.daily else part[0][c.name]
-            for c in generator.contracts(scenario)
+            for c in relations.simulated
         }
         for part in (simulated[n : n + 30] for n in range(0, len(days), 30))
     ]
 
     def landed(recorder: Recorder | None) -> float:
-        contracts, views = generator.landed_contracts(scenario), generator.landed_views(scenario)
         with tempfile.TemporaryDirectory() as folder:
             began = time.process_time()
             for n, tables in enumerate(batches):
-                with connect(Path(folder) / "history.duckdb") as connection:
-                    some = days[30 * n : 30 * n + 30]
-                    replace_days(connection, scenario.name, contracts, views, some, tables, recorder)
+                with DuckDBFile(Path(folder) / "history.duckdb").open() as database:
+                    database.replace_days(relations, days[30 * n : 30 * n + 30], tables, recorder)
             return time.process_time() - began
 
     figures = []
     for _ in range(ROUNDS):
-        recorder = Recorder(scenario.name, world(scenario), scenario.clock, fresh=False, days=days)
+        recorder = Recorder(scenario.name, simulation.world, scenario.clock, fresh=False, days=days)
         figures.append((landed(None), landed(recorder)))
     without, with_record = (statistics.median(column) for column in zip(*figures, strict=True))
     print(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import duckdb
@@ -21,7 +22,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simtom_pipeline import landing
 from simtom_pipeline.contracts import (
     BIGINT,
     BOOLEAN,
@@ -36,7 +36,9 @@ from simtom_pipeline.contracts import (
     ViewContract,
     enum,
 )
-from simtom_pipeline.landing import LandingError
+from simtom_pipeline.landing import Database, DuckDBFile, LandingError
+from simtom_pipeline.relations import Relations
+from simtom_pipeline.sql import quoted
 
 SCENARIO = "world"
 FIRST = date(2024, 1, 1)
@@ -88,7 +90,19 @@ RED = ViewContract(
 )
 
 Tables = dict[str, pa.Table]
-Connection = duckdb.DuckDBPyConnection
+
+
+class Declared(Relations):
+    """Tables and views as they are given, without those that are measured or kept of every landing."""
+
+    tables = property(lambda self: self.true)
+    views = property(lambda self: self.true_views)
+
+
+def declared(
+    tables: Sequence[TableContract] = CONTRACTS, views: Sequence[ViewContract] = (RED,), name: str = SCENARIO
+) -> Relations:
+    return Declared(SimpleNamespace(name=name), tuple(tables), tuple(views), tables[0].name)
 
 
 def day(n: int) -> date:
@@ -135,28 +149,29 @@ def batch(numbers: Sequence[int], version: int = 0, rows: int = 3) -> Tables:
     }
 
 
-def land(connection: Connection, numbers: Sequence[int], version: int = 0, rows: int = 3) -> None:
-    replace(connection, numbers, batch(numbers, version, rows))
+def land(database: Database, numbers: Sequence[int], version: int = 0, rows: int = 3) -> None:
+    replace(database, numbers, batch(numbers, version, rows))
 
 
-def replace(connection: Connection, numbers: Sequence[int], tables: Mapping[str, pa.Table]) -> None:
-    days = [day(n) for n in numbers]
-    landing.replace_days(connection, SCENARIO, CONTRACTS, [RED], days, tables)
+def replace(database: Database, numbers: Sequence[int], tables: Mapping[str, pa.Table]) -> None:
+    database.replace_days(declared(), [day(n) for n in numbers], tables)
 
 
-def snapshot(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+def snapshot(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table in the file, and the DDL of what is there."""
     found: dict[str, list[tuple[Any, ...]]] = {}
-    names = connection.execute("SELECT schema_name, table_name, sql FROM duckdb_tables() ORDER BY 1, 2")
+    names = database.connection.execute(
+        "SELECT schema_name, table_name, sql FROM duckdb_tables() ORDER BY 1, 2"
+    )
     for schema, table, sql in names.fetchall():
-        rows = connection.execute(f'FROM "{schema}"."{table}" ORDER BY ALL').fetchall()
+        rows = database.connection.execute(f'FROM "{schema}"."{table}" ORDER BY ALL').fetchall()
         found[f"{schema}.{table}"] = [(sql,), *rows]
     return found
 
 
-def versions(connection: Connection) -> dict[int, set[int]]:
+def versions(database: Database) -> dict[int, set[int]]:
     """Version of each day, as the events and the risks have it."""
-    rows = connection.execute(
+    rows = database.connection.execute(
         f"SELECT day, CAST(amount * 100 AS INTEGER) FROM {SCENARIO}.events"
         f" UNION SELECT day, CAST(risk AS INTEGER) FROM {SCENARIO}_truth.risks"
     ).fetchall()
@@ -172,27 +187,27 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(file: Path) -> Iterator[Connection]:
-    with landing.connect(file) as connection:
-        yield connection
+def database(file: Path) -> Iterator[Database]:
+    with DuckDBFile(file).open() as opened:
+        yield opened
 
 
 # days
 
 
-def test_replacing_touches_only_the_given_days(database: Connection) -> None:
+def test_replacing_touches_only_the_given_days(database: Database) -> None:
     land(database, range(5), version=1)
     land(database, [2], version=2)
     assert versions(database) == {0: {1}, 1: {1}, 2: {2}, 3: {1}, 4: {1}}
 
 
-def test_days_that_are_not_adjacent_leave_the_days_between(database: Connection) -> None:
+def test_days_that_are_not_adjacent_leave_the_days_between(database: Database) -> None:
     land(database, range(6), version=1)
     land(database, [4, 1], version=2)
     assert versions(database) == {0: {1}, 1: {2}, 2: {1}, 3: {1}, 4: {2}, 5: {1}}
 
 
-def test_replacing_twice_is_replacing_once(database: Connection) -> None:
+def test_replacing_twice_is_replacing_once(database: Database) -> None:
     land(database, range(3), version=1)
     once = snapshot(database)
     land(database, range(3), version=1)
@@ -200,24 +215,24 @@ def test_replacing_twice_is_replacing_once(database: Connection) -> None:
     assert len(once) == 3
 
 
-def test_any_history_of_replacements_leaves_the_last_version_of_each_day(database: Connection) -> None:
+def test_any_history_of_replacements_leaves_the_last_version_of_each_day(database: Database) -> None:
     draw, expected = np.random.default_rng(3), dict[int, set[int]]()
     for version in range(1, 25):
         numbers = draw.permutation(8)[: draw.integers(1, 6)].tolist()
         land(database, numbers, version)
         expected |= {n: {version} for n in numbers}
         assert versions(database) == expected
-    assert landing.count_rows(database, SCENARIO, "events") == 3 * len(expected)
+    assert database.count(SCENARIO, "events") == 3 * len(expected)
 
 
-def test_a_day_without_rows_lands_and_takes_the_old_rows_with_it(database: Connection) -> None:
+def test_a_day_without_rows_lands_and_takes_the_old_rows_with_it(database: Database) -> None:
     land(database, [0, 1, 2])
     land(database, [1], rows=0)
     assert set(versions(database)) == {0, 2}
-    assert landing.count_rows(database, SCENARIO, "events") == 6
+    assert database.count(SCENARIO, "events") == 6
 
 
-def test_a_world_may_start_with_an_empty_day(database: Connection) -> None:
+def test_a_world_may_start_with_an_empty_day(database: Database) -> None:
     land(database, [0], rows=0)
     assert {name: len(rows) - 1 for name, rows in snapshot(database).items()} == {
         "world.events": 0,
@@ -226,51 +241,53 @@ def test_a_world_may_start_with_an_empty_day(database: Connection) -> None:
     }
 
 
-def test_a_table_without_days_is_replaced_whole(database: Connection) -> None:
+def test_a_table_without_days_is_replaced_whole(database: Database) -> None:
     land(database, [0], version=1)
     land(database, [7], version=2)
-    prices = database.execute("SELECT DISTINCT price FROM world.colors").fetchall()
+    prices = database.connection.execute("SELECT DISTINCT price FROM world.colors").fetchall()
     assert prices == [(Decimal("0.02"),)]
-    assert landing.count_rows(database, SCENARIO, "colors") == 4
+    assert database.count(SCENARIO, "colors") == 4
 
 
-def test_replacing_constants_makes_every_table_and_touches_no_day(database: Connection) -> None:
-    landing.replace_whole(database, SCENARIO, CONTRACTS, [RED], {"colors": colors(1)})
+def test_replacing_constants_makes_every_table_and_touches_no_day(database: Database) -> None:
+    database.replace_whole(declared(), {"colors": colors(1)})
     assert len(snapshot(database)) == 3
     land(database, [0, 1], version=1)
-    landing.replace_whole(database, SCENARIO, CONTRACTS, [RED], {"colors": colors(2)})
+    database.replace_whole(declared(), {"colors": colors(2)})
     assert versions(database) == {0: {1}, 1: {1}}
-    assert database.execute("SELECT DISTINCT price FROM world.colors").fetchall() == [(Decimal("0.02"),)]
+    assert database.connection.execute("SELECT DISTINCT price FROM world.colors").fetchall() == [
+        (Decimal("0.02"),)
+    ]
 
 
-def test_scenarios_in_one_file_do_not_meet(database: Connection) -> None:
+def test_scenarios_in_one_file_do_not_meet(database: Database) -> None:
     land(database, [0], version=1)
-    landing.replace_days(database, "other", CONTRACTS, [], [day(0)], batch([0], version=2))
+    database.replace_days(declared(views=(), name="other"), [day(0)], batch([0], version=2))
     assert versions(database) == {0: {1}}
 
 
-def test_the_truth_has_a_schema_of_its_own(database: Connection) -> None:
+def test_the_truth_has_a_schema_of_its_own(database: Database) -> None:
     land(database, [0])
     assert set(snapshot(database)) == {"world.events", "world.colors", "world_truth.risks"}
 
 
-def test_views_read_what_has_landed(database: Connection) -> None:
+def test_views_read_what_has_landed(database: Database) -> None:
     land(database, [0], version=5)
-    assert database.execute("FROM world.red_events").fetchall() == [(0, Decimal("0.05"))]
+    assert database.connection.execute("FROM world.red_events").fetchall() == [(0, Decimal("0.05"))]
 
 
 # values
 
 
-def landed_events(connection: Connection, column: str, values: np.ndarray) -> list[Any]:
+def landed_events(database: Database, column: str, values: np.ndarray) -> list[Any]:
     """What comes back of one column of one day."""
     rows = events(0, rows=len(values), **{column: values})
-    landing.replace_days(connection, SCENARIO, [EVENTS], [], [FIRST], {"events": rows})
-    found = connection.execute(f"SELECT {column} FROM world.events ORDER BY event_id").fetchall()
+    database.replace_days(declared([EVENTS], ()), [FIRST], {"events": rows})
+    found = database.connection.execute(f"SELECT {column} FROM world.events ORDER BY event_id").fetchall()
     return [value for (value,) in found]
 
 
-def test_money_is_exact_to_the_cent(database: Connection) -> None:
+def test_money_is_exact_to_the_cent(database: Database) -> None:
     largest = 10**10 - 1
     cents = [0, 1, -1, 10, 99, -100, 12_345, 2**31, -(2**31) - 1, 2**32, largest, -largest]
     cents += np.random.default_rng(1).integers(-largest, largest, 500).tolist()
@@ -279,38 +296,38 @@ def test_money_is_exact_to_the_cent(database: Connection) -> None:
 
 
 @pytest.mark.parametrize("cents", [10**10, -(10**10), 2**62])
-def test_money_that_its_type_cannot_hold_is_refused(database: Connection, cents: int) -> None:
+def test_money_that_its_type_cannot_hold_is_refused(database: Database, cents: int) -> None:
     with pytest.raises((ValueError, LandingError, duckdb.Error)):
         landed_events(database, "amount", np.array([cents], np.int64))
 
 
-def test_an_enum_comes_back_as_its_values(database: Connection) -> None:
+def test_an_enum_comes_back_as_its_values(database: Database) -> None:
     codes = np.array([3, 1, 0, 2, 2, 1])
     assert landed_events(database, "color", codes) == [COLORS.values[code] for code in codes]
-    (kind,) = database.execute("SELECT DISTINCT typeof(color) FROM world.events").fetchall()[0]
+    (kind,) = database.connection.execute("SELECT DISTINCT typeof(color) FROM world.events").fetchall()[0]
     assert kind.startswith("ENUM(")
 
 
-def test_an_enum_keeps_the_order_of_its_values(database: Connection) -> None:
+def test_an_enum_keeps_the_order_of_its_values(database: Database) -> None:
     landed_events(database, "color", np.array([3, 1, 0, 2]))
-    ordered = database.execute("SELECT color FROM world.events ORDER BY color").fetchall()
+    ordered = database.connection.execute("SELECT color FROM world.events ORDER BY color").fetchall()
     assert [value for (value,) in ordered] == list(COLORS.values)
 
 
-def test_moments_are_exact_to_the_microsecond(database: Connection) -> None:
+def test_moments_are_exact_to_the_microsecond(database: Database) -> None:
     moments = np.array([0, -1, 1, 1_704_067_200_000_001, 7_258_118_399_999_999, -2_208_988_800_000_000])
     epoch = datetime(1970, 1, 1)
     expected = [epoch + timedelta(microseconds=int(m)) for m in moments]
     assert landed_events(database, "event_time", moments) == expected
 
 
-def test_doubles_come_back_bit_for_bit(database: Connection) -> None:
+def test_doubles_come_back_bit_for_bit(database: Database) -> None:
     values = np.array([0.1, 1 / 3, -0.0, 5e-324, 1.7976931348623157e308, np.inf, np.nextafter(1, 2)])
     found = np.array(landed_events(database, "score", values))
     assert found.tobytes() == values.tobytes()
 
 
-def test_keys_flags_and_words_come_back_as_they_were(database: Connection) -> None:
+def test_keys_flags_and_words_come_back_as_they_were(database: Database) -> None:
     keys = np.array([-(2**63), -1, 0, 2**53 + 1, 2**63 - 1])
     words = np.array(["", "it's", 'a "word"; DROP TABLE x; --', "line\nbreak", "日本 🙂"], object)
     flags = np.array([True, False, False, True, True])
@@ -319,7 +336,7 @@ def test_keys_flags_and_words_come_back_as_they_were(database: Connection) -> No
     assert landed_events(database, "is_first", flags) == flags.tolist()
 
 
-def test_columns_are_matched_by_name(database: Connection) -> None:
+def test_columns_are_matched_by_name(database: Database) -> None:
     straight = batch([0, 1], version=4)
     replace(database, [0, 1], straight)
     expected = snapshot(database)
@@ -327,17 +344,19 @@ def test_columns_are_matched_by_name(database: Connection) -> None:
     assert snapshot(database) == expected
 
 
-def test_a_file_whose_columns_stand_in_another_order_fits(database: Connection) -> None:
+def test_a_file_whose_columns_stand_in_another_order_fits(database: Database) -> None:
     backwards = ", ".join(f"{c.name} {c.type.sql}" for c in reversed(RISKS.columns))
-    database.execute(f"CREATE SCHEMA world_truth; CREATE TABLE world_truth.risks ({backwards})")
+    database.connection.execute(f"CREATE SCHEMA world_truth; CREATE TABLE world_truth.risks ({backwards})")
     land(database, [0], version=3)
-    row = database.execute("SELECT event_id, day, risk FROM world_truth.risks ORDER BY 1").fetchall()[1]
+    row = database.connection.execute(
+        "SELECT event_id, day, risk FROM world_truth.risks ORDER BY 1"
+    ).fetchall()[1]
     assert row == (1, FIRST, 3.0)
 
 
-def test_tables_and_columns_say_what_they_mean(database: Connection) -> None:
+def test_tables_and_columns_say_what_they_mean(database: Database) -> None:
     land(database, [0])
-    said = database.execute(
+    said = database.connection.execute(
         "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
     ).fetchall()
     declared = [(t.name, c.name, c.comment) for t in (*CONTRACTS, RED) for c in t.columns]
@@ -345,21 +364,21 @@ def test_tables_and_columns_say_what_they_mean(database: Connection) -> None:
     assert ("events", "amount", "what it's worth [USD]") in said
 
 
-def test_tables_say_what_a_row_is_and_what_identifies_it(database: Connection) -> None:
+def test_tables_say_what_a_row_is_and_what_identifies_it(database: Database) -> None:
     land(database, [0])
-    tables = database.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
+    tables = database.connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
     assert dict(tables) == {
         "events": "A row is one event, the customer's own. Primary key: event_id.",
         "risks": "A row is one event's risk. Primary key: event_id.",
         "colors": "A row is a colour on sale. Primary key: color.",
     }
-    views = database.execute("SELECT comment FROM duckdb_views() WHERE NOT internal").fetchall()
+    views = database.connection.execute("SELECT comment FROM duckdb_views() WHERE NOT internal").fetchall()
     assert views == [("A row is a red event, if it's one.",)]
 
 
-def test_no_column_may_be_empty(database: Connection) -> None:
+def test_no_column_may_be_empty(database: Database) -> None:
     land(database, [0])
-    nullable = database.execute(
+    nullable = database.connection.execute(
         "SELECT count(*) FROM duckdb_columns() JOIN duckdb_tables() USING (table_oid) WHERE is_nullable"
     ).fetchall()
     assert nullable == [(0,)]
@@ -368,19 +387,19 @@ def test_no_column_may_be_empty(database: Connection) -> None:
 @pytest.mark.parametrize(
     "awkward", ['a "quoted" one', "two words", "dotted.name", "order", "x; DROP SCHEMA main", "ÄÖ"]
 )
-def test_names_that_need_quoting_are_quoted(database: Connection, awkward: str) -> None:
+def test_names_that_need_quoting_are_quoted(database: Database, awkward: str) -> None:
     columns = (*RISKS.columns[:2], Column(awkward, DOUBLE, "a value"))
     contract = TableContract(awkward, "a row", columns, ("event_id",))
     table = contract.table({"event_id": np.array([1]), "day": np.array([19_723]), awkward: np.array([0.5])})
     shown = tuple(
-        ViewColumn(c.name, c.type, c.meaning, expression=landing.quoted(c.name), source=(awkward, c.name))
+        ViewColumn(c.name, c.type, c.meaning, expression=quoted(c.name), source=(awkward, c.name))
         for c in columns
     )
-    view = ViewContract("v", "a row", shown, f"FROM {{schema}}.{landing.quoted(awkward)}")
+    view = ViewContract("v", "a row", shown, f"FROM {{schema}}.{quoted(awkward)}")
     for _ in range(2):
-        landing.replace_days(database, awkward, [contract], [view], [FIRST], {awkward: table})
-    assert database.execute(f"FROM {landing.quoted(awkward, 'v')}").fetchall() == [(1, FIRST, 0.5)]
-    assert landing.count_rows(database, awkward, awkward) == 1
+        database.replace_days(declared([contract], [view], awkward), [FIRST], {awkward: table})
+    assert database.connection.execute(f"FROM {quoted(awkward, 'v')}").fetchall() == [(1, FIRST, 0.5)]
+    assert database.count(awkward, awkward) == 1
 
 
 # failures
@@ -424,7 +443,7 @@ SPOILED: dict[str, Callable[[Tables], Tables]] = {
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
 @pytest.mark.parametrize("landed_before", [True, False], ids=["old file", "new file"])
 def test_a_failure_in_the_middle_leaves_everything_as_it_was(
-    database: Connection, spoil: Callable[[Tables], Tables], landed_before: bool
+    database: Database, spoil: Callable[[Tables], Tables], landed_before: bool
 ) -> None:
     if landed_before:
         land(database, range(4), version=1)
@@ -436,11 +455,11 @@ def test_a_failure_in_the_middle_leaves_everything_as_it_was(
     assert versions(database)[2] == {3}
 
 
-def test_after_a_failure_nothing_of_the_batch_stays_registered(database: Connection) -> None:
+def test_after_a_failure_nothing_of_the_batch_stays_registered(database: Database) -> None:
     with pytest.raises(duckdb.Error):
         replace(database, [0], SPOILED["a column is unknown"](batch([0])))
     with pytest.raises(duckdb.CatalogException):
-        database.execute("FROM simtom_rows")
+        database.connection.execute("FROM simtom_rows")
 
 
 CHANGES = {
@@ -457,11 +476,11 @@ CHANGES = {
 
 @pytest.mark.parametrize(("change", "named"), CHANGES.items(), ids=CHANGES)
 def test_a_table_that_no_longer_fits_is_refused_and_keeps_its_rows(
-    file: Path, database: Connection, change: str, named: list[str]
+    file: Path, database: Database, change: str, named: list[str]
 ) -> None:
     land(database, range(3), version=1)
-    database.execute("DROP VIEW world.red_events")
-    database.execute(change)
+    database.connection.execute("DROP VIEW world.red_events")
+    database.connection.execute(change)
     before = snapshot(database)
     with pytest.raises(LandingError) as refusal:
         land(database, [1], version=2)
@@ -471,8 +490,8 @@ def test_a_table_that_no_longer_fits_is_refused_and_keeps_its_rows(
         assert words in message
 
 
-def test_an_enum_with_another_value_is_refused(database: Connection) -> None:
-    database.execute(
+def test_an_enum_with_another_value_is_refused(database: Database) -> None:
+    database.connection.execute(
         "CREATE SCHEMA world; CREATE TABLE world.colors (color ENUM('red'), price DECIMAL(10,2))"
     )
     with pytest.raises(
@@ -481,11 +500,13 @@ def test_an_enum_with_another_value_is_refused(database: Connection) -> None:
         land(database, [0])
 
 
-def test_every_difference_of_every_table_is_named_at_once(database: Connection) -> None:
+def test_every_difference_of_every_table_is_named_at_once(database: Database) -> None:
     land(database, [0])
-    database.execute("DROP VIEW world.red_events")
-    database.execute("ALTER TABLE world.events DROP COLUMN note; ALTER TABLE world.events ADD COLUMN a DATE")
-    database.execute("ALTER TABLE world_truth.risks ALTER risk TYPE FLOAT")
+    database.connection.execute("DROP VIEW world.red_events")
+    database.connection.execute(
+        "ALTER TABLE world.events DROP COLUMN note; ALTER TABLE world.events ADD COLUMN a DATE"
+    )
+    database.connection.execute("ALTER TABLE world_truth.risks ALTER risk TYPE FLOAT")
     with pytest.raises(LandingError) as refusal:
         land(database, [1])
     message = str(refusal.value)
@@ -494,13 +515,13 @@ def test_every_difference_of_every_table_is_named_at_once(database: Connection) 
         assert words in message
 
 
-def test_doing_what_the_refusal_says_helps(database: Connection) -> None:
+def test_doing_what_the_refusal_says_helps(database: Database) -> None:
     land(database, [0], version=1)
-    database.execute("ALTER TABLE world_truth.risks ADD COLUMN more INTEGER")
+    database.connection.execute("ALTER TABLE world_truth.risks ADD COLUMN more INTEGER")
     with pytest.raises(LandingError) as refusal:
         land(database, [0], version=2)
     for statement in re.findall(r"DROP SCHEMA [^;]*;", str(refusal.value)):
-        database.execute(statement)
+        database.connection.execute(statement)
     land(database, [0], version=2)
     assert versions(database) == {0: {2}}
 
@@ -509,22 +530,22 @@ def test_doing_what_the_refusal_says_helps(database: Connection) -> None:
 
 
 def test_a_connection_is_closed_whatever_happens(file: Path) -> None:
-    with pytest.raises(ZeroDivisionError), landing.connect(file) as connection:
+    with pytest.raises(ZeroDivisionError), DuckDBFile(file).open() as database:
         1 / 0  # noqa: B018
     with pytest.raises(duckdb.ConnectionException):
-        connection.execute("SELECT 1")
-    with landing.connect(file, read_only=True) as again:  # refused while a writer of this process is open
-        assert again.execute("SELECT 1").fetchall() == [(1,)]
+        database.connection.execute("SELECT 1")
+    with DuckDBFile(file).open(read_only=True) as again:  # refused while a writer of this process is open
+        assert again.connection.execute("SELECT 1").fetchall() == [(1,)]
 
 
 def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
-    with landing.connect(tmp_path / "a" / "b" / "c.duckdb") as connection:
-        land(connection, [0])
+    with DuckDBFile(tmp_path / "a" / "b" / "c.duckdb").open() as database:
+        land(database, [0])
 
 
 def test_a_read_only_connection_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match="does not exist"):
-        landing.connect(tmp_path / "a" / "c.duckdb", read_only=True).__enter__()
+        DuckDBFile(tmp_path / "a" / "c.duckdb").open(read_only=True).__enter__()
     assert not (tmp_path / "a").exists()
 
 
@@ -554,29 +575,29 @@ sys.stdin.read()
 
 @pytest.mark.parametrize(("holder_reads", "we_read"), [(False, False), (False, True), (True, False)])
 def test_a_locked_file_says_who_holds_it(file: Path, holder_reads: bool, we_read: bool) -> None:
-    with landing.connect(file) as connection:
-        land(connection, [0], version=1)
+    with DuckDBFile(file).open() as database:
+        land(database, [0], version=1)
     with process(HOLD, file, holder_reads) as holder:
         began = time.monotonic()
         with pytest.raises(LandingError) as refusal:
-            landing.connect(file, read_only=we_read).__enter__()
+            DuckDBFile(file).open(read_only=we_read).__enter__()
         assert time.monotonic() - began < 1
         for words in (str(file), f"process {holder.pid} ", "wait for it to end"):
             assert words in str(refusal.value)
-    with landing.connect(file) as connection:
-        assert versions(connection) == {0: {1}}
+    with DuckDBFile(file).open() as database:
+        assert versions(database) == {0: {1}}
 
 
 def test_two_processes_may_read_at_once(file: Path) -> None:
-    with landing.connect(file) as connection:
-        land(connection, [0], version=1)
-    with process(HOLD, file, True), landing.connect(file, read_only=True) as connection:
-        assert versions(connection) == {0: {1}}
+    with DuckDBFile(file).open() as database:
+        land(database, [0], version=1)
+    with process(HOLD, file, True), DuckDBFile(file).open(read_only=True) as database:
+        assert versions(database) == {0: {1}}
 
 
 def opening(path: Path) -> str:
     """What is said when the file cannot be opened."""
-    with pytest.raises(LandingError) as refusal, landing.connect(path):
+    with pytest.raises(LandingError) as refusal, DuckDBFile(path).open():
         pass
     return str(refusal.value)
 
@@ -596,8 +617,8 @@ def test_a_file_that_is_no_database_is_called_that(tmp_path: Path, folder: str) 
 @pytest.mark.parametrize("offset", [4096 + 100, 8192 + 100], ids=["header", "other header"])
 def test_a_damaged_database_is_not_called_a_locked_one(file: Path, offset: int) -> None:
     """DuckDB names the damaged block, a word that has a lock in it."""
-    with landing.connect(file) as connection:
-        land(connection, [0])
+    with DuckDBFile(file).open() as database:
+        land(database, [0])
     content = bytearray(file.read_bytes())
     content[offset : offset + 64] = b"\xff" * 64
     file.write_bytes(content)
@@ -617,7 +638,8 @@ import sys
 import pyarrow as pa
 sys.path[:0] = [sys.argv[1]]
 import test_landing as world
-from simtom_pipeline import landing
+from pathlib import Path
+from simtom_pipeline.landing import DuckDBFile
 
 def waits():
     print("in the transaction", flush=True)
@@ -636,8 +658,8 @@ def stalled(table):
         waits()
     return pa.RecordBatchReader.from_batches(table.schema, batches())
 
-with landing.connect(sys.argv[2]) as connection:
-    world.replace(connection, [1, 2], Waiting(world.batch([1, 2], 2, rows=int(sys.argv[5]))))
+with DuckDBFile(Path(sys.argv[2])).open() as database:
+    world.replace(database, [1, 2], Waiting(world.batch([1, 2], 2, rows=int(sys.argv[5]))))
 """
 
 
@@ -656,31 +678,32 @@ def test_a_process_killed_while_landing_leaves_the_old_days(
     file: Path, table: str, moment: str, rows: int
 ) -> None:
     """Before, between and within the inserts, also when so many rows came before that they are on disk."""
-    with landing.connect(file) as connection:
-        land(connection, range(4), version=1)
-        before = snapshot(connection)
+    with DuckDBFile(file).open() as database:
+        land(database, range(4), version=1)
+        before = snapshot(database)
     killed_while_landing(file, table, moment, rows)
-    with landing.connect(file) as connection:
-        assert snapshot(connection) == before
-        land(connection, [1, 2], version=3)
-        assert versions(connection) == {0: {1}, 1: {3}, 2: {3}, 3: {1}}
+    with DuckDBFile(file).open() as database:
+        assert snapshot(database) == before
+        land(database, [1, 2], version=3)
+        assert versions(database) == {0: {1}, 1: {3}, 2: {3}, 3: {1}}
 
 
 def test_a_process_killed_in_its_first_landing_leaves_nothing(file: Path) -> None:
     killed_while_landing(file, "risks", "while", 3)
-    with landing.connect(file) as connection:
-        assert snapshot(connection) == {}
+    with DuckDBFile(file).open() as database:
+        assert snapshot(database) == {}
 
 
 LAND_ON_AND_ON = """
 import sys
 sys.path[:0] = [sys.argv[1]]
 import test_landing as world
-from simtom_pipeline import landing
+from pathlib import Path
+from simtom_pipeline.landing import DuckDBFile
 
-with landing.connect(sys.argv[2]) as connection:
+with DuckDBFile(Path(sys.argv[2])).open() as database:
     for version in range(1, 100_000):
-        world.land(connection, range(4), version)
+        world.land(database, range(4), version)
         print(version, flush=True)
 """
 
@@ -694,9 +717,9 @@ def test_a_process_killed_at_any_moment_leaves_one_version_of_all_days(file: Pat
             seen = int(child.stdout.readline())
         child.kill()
         child.wait(10)
-    with landing.connect(file) as connection:
-        found = versions(connection)
+    with DuckDBFile(file).open() as database:
+        found = versions(database)
         assert set(found) == {0, 1, 2, 3}
         (version,) = set.union(*found.values())
         assert version >= after
-        assert landing.count_rows(connection, SCENARIO, "events") == 12
+        assert database.count(SCENARIO, "events") == 12
