@@ -147,31 +147,27 @@ def landing() -> None:
     import pyarrow as pa
 
     from simtom_pipeline import load_scenario, simulate_day
-    from simtom_pipeline.assets.history import land_history
+    from simtom_pipeline.history import land_history
     from simtom_pipeline.landing import connect, create_table, table_name
-    from simtom_pipeline.simulation import registry
+    from simtom_pipeline.simulation import Simulation
 
     scenario = load_scenario("baseline", {"volume.base_daily_volume": 27_000})
-    generator, days = registry().generator("bnpl"), scenario.clock.days()[:90]
+    simulation, days = Simulation(scenario), scenario.clock.days()[:90]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "history.duckdb"
         began, cpu = time.monotonic(), time.process_time()
-        land_history(scenario, generator, days, lambda: connect(file), lambda n: None)
+        land_history(simulation, days, lambda: connect(file), lambda n: None)
         both, both_cpu = time.monotonic() - began, time.process_time() - cpu
         simulated = [simulate_day(scenario, day) for day in days]
-        tables = {
-            c.name: pa.concat_tables([s[c.name] for s in simulated])
-            for c in generator.contracts(scenario)
-            if c.daily
-        }
+        daily = simulation.relations.daily
+        tables = {c.name: pa.concat_tables([s[c.name] for s in simulated]) for c in daily}
         with duckdb.connect(str(Path(folder) / "alone.duckdb")) as connection:
             connection.execute("CREATE SCHEMA baseline; CREATE SCHEMA baseline_truth")
             began, cpu = time.monotonic(), time.process_time()
-            for contract in generator.contracts(scenario):
-                if contract.daily:
-                    connection.execute(create_table("baseline", contract)[0])
-                    loaded = tables[contract.name]  # noqa: F841
-                    connection.execute(f"INSERT INTO {table_name('baseline', contract)} BY NAME FROM loaded")
+            for contract in daily:
+                connection.execute(create_table("baseline", contract)[0])
+                loaded = tables[contract.name]  # noqa: F841
+                connection.execute(f"INSERT INTO {table_name('baseline', contract)} BY NAME FROM loaded")
             alone, alone_cpu = time.monotonic() - began, time.process_time() - cpu
     print(f"simulate and land: wall {both:.1f} s, processor {both_cpu:.1f} s")
     print(f"DuckDB alone:      wall {alone:.1f} s, processor {alone_cpu:.1f} s")
@@ -185,35 +181,33 @@ def record() -> None:
     from simtom_pipeline import load_scenario
     from simtom_pipeline.landing import connect, replace_days
     from simtom_pipeline.records import Recorder
-    from simtom_pipeline.simulation import make_generator, world
+    from simtom_pipeline.simulation import Simulation
 
     scenario = load_scenario("baseline")
-    drawing, days = make_generator(scenario), scenario.clock.days()[:120]
-    generator = type(drawing)
+    simulation, days = Simulation(scenario), scenario.clock.days()[:120]
     began = time.process_time()
-    simulated = [drawing.simulate_day(day) for day in days]
+    simulated = [simulation.simulate_day(day) for day in days]
     simulating = time.process_time() - began
     batches = [
         {
             c.name: pa.concat_tables([s[c.name] for s in part]) if c.daily else part[0][c.name]
-            for c in generator.contracts(scenario)
+            for c in simulation.relations.simulated
         }
         for part in (simulated[n : n + 30] for n in range(0, len(days), 30))
     ]
 
     def landed(recorder: Recorder | None) -> float:
-        contracts, views = generator.landed_contracts(scenario), generator.landed_views(scenario)
         with tempfile.TemporaryDirectory() as folder:
             began = time.process_time()
             for n, tables in enumerate(batches):
                 with connect(Path(folder) / "history.duckdb") as connection:
                     some = days[30 * n : 30 * n + 30]
-                    replace_days(connection, scenario.name, contracts, views, some, tables, recorder)
+                    replace_days(connection, simulation.relations, some, tables, recorder)
             return time.process_time() - began
 
     figures = []
     for _ in range(ROUNDS):
-        recorder = Recorder(scenario.name, world(scenario), scenario.clock, fresh=False, days=days)
+        recorder = Recorder(scenario.name, simulation.world, scenario.clock, fresh=False, days=days)
         figures.append((landed(None), landed(recorder)))
     without, with_record = (statistics.median(column) for column in zip(*figures, strict=True))
     print(

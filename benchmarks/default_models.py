@@ -15,9 +15,9 @@ from pathlib import Path
 from sklearn.metrics import roc_auc_score
 
 from simtom_pipeline import load_scenario, training_set
-from simtom_pipeline.assets.history import land_history
+from simtom_pipeline.history import land_history
 from simtom_pipeline.landing import connect
-from simtom_pipeline.simulation import registry
+from simtom_pipeline.simulation import Simulation
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from train_default_model import features, models, true_probabilities
@@ -31,8 +31,7 @@ def main() -> None:
     scenario = load_scenario("baseline")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "simtom.duckdb"
-        generator = registry().generator(scenario.generator)
-        land_history(scenario, generator, scenario.clock.days(), lambda: connect(file), lambda days: None)
+        land_history(Simulation(scenario), scenario.clock.days(), lambda: connect(file), lambda days: None)
         began = time.monotonic()
         year = training_set(scenario, as_of=END_OF_TIME, database=file)
         print(f"training set of the year: {len(year):,} rows in {time.monotonic() - began:.1f} s")

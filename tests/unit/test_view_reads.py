@@ -1,4 +1,4 @@
-"""What a view says that it reads is what the database reads for it: told by the query plan, not by the view."""
+"""What a view says that it reads is what the database reads for it, as the query plan tells."""
 
 import json
 from typing import Any
@@ -45,7 +45,11 @@ def test_a_view_reads_what_it_declares(scenario: str, view: str) -> None:
     with duckdb.connect() as connection:
         landing.ensure_tables(connection, relations)
         connection.execute("PRAGMA disable_optimizer")  # it would leave out what a query does not need
-        call = f"{relations.name_of(contract)}({moments})" if contract.parameters else relations.name_of(contract)
+        call = (
+            f"{relations.name_of(contract)}({moments})"
+            if contract.parameters
+            else relations.name_of(contract)
+        )
         ((_, plan),) = connection.execute(f"EXPLAIN (FORMAT JSON) FROM {call}").fetchall()
     (root,) = json.loads(plan)
     assert tables_in(root) == tables_behind(relations, view)
