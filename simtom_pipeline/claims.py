@@ -92,6 +92,8 @@ class DeclaredOutcome:
     public : tables and views with a row an event whose columns were known before the outcome, and in which
         column each holds the key of the event; no column may tell more than the probability.
     not_public : columns of theirs that were not known: the outcome itself.
+    name : what a yes is called where its rate is shown, "default"; empty for that of the column.
+    rows : what the rows are called there, "purchases"; empty for the name of the event table.
     """
 
     table: str
@@ -106,3 +108,5 @@ class DeclaredOutcome:
     public: Mapping[str, str]
     not_public: tuple[str, ...] = ()
     events: str = field(default="", kw_only=True)
+    name: str = field(default="", kw_only=True)
+    rows: str = field(default="", kw_only=True)

@@ -173,7 +173,7 @@ def preview(
     """Draw a scenario without simulating it: volume, hours, faults, every drift, as one page and as PNGs."""
     with user_mistakes():
         loaded = load_scenario(scenario, read_overrides(overrides or []))
-    from .pictures import write_preview
+    from .preview.page import write_preview
 
     target = (folder or simtom_home() / "previews").expanduser().resolve()
     with usable(target, "Name another folder with --folder."):

@@ -133,6 +133,7 @@ class Column:
         the row itself; of such a moment its own name.
     decimals : how many a number that is not exact is rounded to.
     low, high : bounds of what it can hold, both included, in its unit.
+    tells_code : whether it names the code that wrote the row, so that another version says something else.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Column:
     decimals: int | None = field(default=None, kw_only=True)
     low: float | None = field(default=None, kw_only=True)
     high: float | None = field(default=None, kw_only=True)
+    tells_code: bool = field(default=False, kw_only=True)
 
     @property
     def description(self) -> str:

@@ -13,7 +13,7 @@ from .contracts import TableContract, ViewContract
 from .corruption.landed_types import landed_tables, tables_with_faults
 from .corruption.landed_views import landed_views
 from .generators.base import BaseGenerator
-from .generators.ledger import DERIVED
+from .generators.drift.ledger import DERIVED
 from .record_tables import RECORDS
 from .scenarios.models import Scenario
 from .sql import quoted, truth_schema

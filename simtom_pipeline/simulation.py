@@ -14,7 +14,7 @@ import pyarrow as pa
 from .corruption.faults import corrupt_day
 from .corruption.refusals import refused as refused_faults
 from .generators.base import ENGINE_VERSION, BaseGenerator
-from .generators.drift import Course
+from .generators.drift.schedule import ScheduleCurve
 from .generators.registry import Registry, discover
 from .home import simtom_home
 from .relations import Relations, relations_of
@@ -156,7 +156,7 @@ def without_weight(scenario: Scenario) -> list[str]:
     """Ids of drifts and faults that act on no day of the clock, such as those that begin after its end."""
     days, clock = scenario.clock.days(), scenario.clock
     declared = (*scenario.all_drifts, *scenario.faults)
-    courses = {one.id: Course(one.schedule, clock) for one in declared if one.schedule is not None}
+    courses = {one.id: ScheduleCurve(one.schedule, clock) for one in declared if one.schedule is not None}
     return [name for name, course in courses.items() if not any(course.weight(day) > 0 for day in days)]
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from .. import landing
 from ..contracts import Column, TableContract, ViewContract
-from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY
+from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY
 from ..relations import MEASURED_TABLES, Relations
 from ..scenarios.models import Scenario
 from ..simulation import world
@@ -75,12 +75,14 @@ def parents_first(contracts: Iterable[TableContract]) -> list[TableContract]:
 
 def pictures(scenario: Scenario) -> dict[str, dict[str, dg.MarkdownMetadataValue]]:
     """What `simtom preview` draws, by the table that measures it: drifts, or volume and hours."""
-    from ..pictures import charts, data_uri  # altair takes half a second: only where something is drawn
+    # Altair takes half a second: only where something is drawn.
+    from ..preview.charts import scenario_charts
+    from ..preview.rendering import data_uri
 
     drawn: dict[str, dict[str, dg.MarkdownMetadataValue]] = {
         contract.name: {} for contract in MEASURED_TABLES
     }
-    for key, chart in charts(scenario).items():
+    for key, chart in scenario_charts(scenario).items():
         table = DRIFT_LEDGER_DAILY if key.startswith("drift_") else DAILY_PROFILE
         drawn[table.name][key] = dg.MetadataValue.md(f"![{key}]({data_uri(chart)})")
     return drawn

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..contracts import WHOLE_ROW, TableContract
-from ..generators.drift import Course
+from ..generators.drift.schedule import ScheduleCurve
 from ..generators.random_streams import RandomStreams
 from ..moments import MICROSECONDS_PER_DAY, day_number
 from ..scenarios.faults import DroppedDay, Duplicate, Fault, columns_of, on_table
@@ -48,7 +48,7 @@ class DayOfFaults:
 
 def hit_probability(scenario: Scenario, fault: Fault, day: date) -> float:
     """The rate times the schedule's weight on the day."""
-    return fault.rate * (Course(fault.schedule, scenario.clock).weight(day) if fault.schedule else 1.0)
+    return fault.rate * (ScheduleCurve(fault.schedule, scenario.clock).weight(day) if fault.schedule else 1.0)
 
 
 def corrupt_day(

@@ -12,7 +12,7 @@ from .ledgers import FAULT_LEDGER, NOISE_LEDGER
 CLEAN_MARK = "clean_"
 
 
-def clean_view(contract: TableContract) -> ViewContract:
+def view_without_faults(contract: TableContract) -> ViewContract:
     """The rows of a table as they were before any fault; `contract` is the clean table's.
 
     An ENUM is text in it: the type cannot be named in a view that older databases read, too.
@@ -23,7 +23,7 @@ def clean_view(contract: TableContract) -> ViewContract:
         name=CLEAN_MARK + contract.name,
         row=f"{contract.row}: with every fault undone",
         truth=True,
-        from_sql=f"FROM ({clean_rows(portable, '{schema}', '{truth}')})",
+        from_sql=f"FROM ({rows_without_faults(portable, '{schema}', '{truth}')})",
         columns=tuple(
             ViewColumn.like(column, column.name, quoted(column.name), (contract.name, column.name))
             for column in columns
@@ -32,7 +32,7 @@ def clean_view(contract: TableContract) -> ViewContract:
     )
 
 
-def clean_rows(contract: TableContract, schema: str, truth: str) -> str:
+def rows_without_faults(contract: TableContract, schema: str, truth: str) -> str:
     """SELECT of the table's rows before any fault, from what landed and the fault ledger.
 
     Corrupted values are put back, doubled rows are one again, dropped rows come from the ledger alone. It has
@@ -89,13 +89,13 @@ def true_rows(
     noisy = sorted({c for noise in scenario.noise if noise.table == contract.name for c in noise.columns})
     rows = ""
     if tables_with_faults([contract], scenario) and FAULT_LEDGER.name in there:
-        rows = clean_rows(measured, schema, truth)
+        rows = rows_without_faults(measured, schema, truth)
     if noisy and NOISE_LEDGER.name in there:
-        rows = without_noise(contract, noisy, rows or f"FROM {schema}.{quoted(contract.name)}", truth)
+        rows = rows_without_noise(contract, noisy, rows or f"FROM {schema}.{quoted(contract.name)}", truth)
     return rows
 
 
-def without_noise(contract: TableContract, noisy: Sequence[str], rows: str, truth: str) -> str:
+def rows_without_noise(contract: TableContract, noisy: Sequence[str], rows: str, truth: str) -> str:
     """SELECT of rows with the true value wherever the noise ledger has one."""
     key = [f"key[{n}] AS {quoted(name)}" for n, name in enumerate(contract.primary_key, 1)]
     pivot = [f"max(true_value) FILTER (column_name = '{name}') AS {quoted('true_' + name)}" for name in noisy]

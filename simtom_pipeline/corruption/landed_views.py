@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..contracts import TableContract, ViewColumn, ViewContract
 from ..generators.delivery import delivered_sql
 from ..scenarios.models import Scenario
-from .inverse import clean_view
+from .inverse import view_without_faults
 from .known_rows import known_rows
 from .landed_types import landed_tables, tables_with_faults
 
@@ -19,7 +19,7 @@ def landed_views(
     if not scenario.faults:
         return typed
     twin = landed_tables(contracts, scenario.faultless)
-    return (*typed, *(clean_view(contract) for contract in tables_with_faults(twin, scenario)))
+    return (*typed, *(view_without_faults(contract) for contract in tables_with_faults(twin, scenario)))
 
 
 def views_over(
@@ -29,31 +29,31 @@ def views_over(
     scenario: Scenario,
 ) -> tuple[ViewContract, ...]:
     """Views that read tables as they land, a row that a fault can double once, with the types that land."""
-    clean: dict[str, TableContract | ViewContract] = {contract.name: contract for contract in contracts}
+    true: dict[str, TableContract | ViewContract] = {contract.name: contract for contract in contracts}
     read: dict[str, TableContract | ViewContract] = {c.name: known_rows(c, scenario) for c in landed}
     delivered = delivered_sql(scenario.clock)
 
     def fitted(view: ViewContract) -> ViewContract:
         for one in view.over:
             if one.name not in read and isinstance(one, ViewContract):
-                read[one.name], clean[one.name] = fitted(one), one
-        columns = tuple(_as_landed(column, clean, read) for column in view.columns)
+                read[one.name], true[one.name] = fitted(one), one
+        columns = tuple(_as_landed(column, true, read) for column in view.columns)
         over = tuple(read.get(one.name, one) for one in view.over)
         return replace(view, columns=columns, over=over, delivered=delivered)
 
     for view in views:
-        read[view.name], clean[view.name] = fitted(view), view
+        read[view.name], true[view.name] = fitted(view), view
     return tuple(one for view in views if isinstance(one := read[view.name], ViewContract))
 
 
 def _as_landed(
     column: ViewColumn,
-    clean: Mapping[str, TableContract | ViewContract],
+    true: Mapping[str, TableContract | ViewContract],
     landed: Mapping[str, TableContract | ViewContract],
 ) -> ViewColumn:
     """A column; if it repeats one of a table or view, with the type that lands."""
     source, name = column.source
-    if source in clean and name in clean[source].column_names:
-        was, now = (next(c for c in of[source].columns if c.name == name) for of in (clean, landed))
+    if source in true and name in true[source].column_names:
+        was, now = (next(c for c in of[source].columns if c.name == name) for of in (true, landed))
         return replace(column, type=now.type) if column.type == was.type else column
     return column

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..contracts import Column, TableContract
-from ..generators.drift import Course
+from ..generators.drift.schedule import ScheduleCurve
 from ..scenarios.faults import (
     Fault,
     Missing,
@@ -65,7 +65,7 @@ def _why_not(contract: TableContract, name: str) -> str:
 def _fault_refusals(
     tables: dict[str, TableContract], fault: Fault, scenario: Scenario, at: KeyPath
 ) -> Iterator[Refusal]:
-    if fault.schedule is not None and not Course(fault.schedule, scenario.clock).in_order:
+    if fault.schedule is not None and not ScheduleCurve(fault.schedule, scenario.clock).in_order:
         yield Refusal((*at, "schedule"), "`to` before `from`", "a `to` that is not before `from`")
     if fault.table is None:
         return

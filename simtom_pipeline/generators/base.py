@@ -23,7 +23,7 @@ from ..scenarios.models import Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
 from .delivery import delivered
-from .ledger import DRIFT_LEDGER, Intended, LedgerPart
+from .drift.ledger import DRIFT_LEDGER, Intended, LedgerPart
 from .random_streams import RandomStreams
 
 __all__ = ["MICROSECONDS_PER_DAY", "BaseGenerator", "Columns", "Day", "day_number"]

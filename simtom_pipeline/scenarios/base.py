@@ -1,14 +1,16 @@
 """What every model of a scenario is made of: frozen models, identifiers, days, shares."""
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Multiplier = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+OUTCOME_RATE = "outcome_rate"
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 
 K = TypeVar("K", bound=str)
@@ -58,8 +60,24 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)
 
 
+@dataclass(frozen=True)
+class DriftVocabulary:
+    """The words in which the scenarios of a generator speak of drift.
+
+    Attributes
+    ----------
+    kinds : kinds of drift; those beyond the general ones are the generator's to name.
+    outcome_rate : what it calls the `outcome_rate` of an effect, which may be called so as well.
+    """
+
+    kinds: tuple[str, ...] = ("covariate", "prior", "concept", "volume")
+    outcome_rate: str = OUTCOME_RATE
+
+
 class GeneratorSettings(FrozenModel):
     """Base of a generator's own section; a generator without one accepts no key there."""
+
+    drift_vocabulary: ClassVar[DriftVocabulary] = DriftVocabulary()
 
 
 FIRST_DAY, LAST_DAY = date(1901, 1, 1), date(2099, 12, 31)

@@ -6,11 +6,20 @@ What a target's name means, and which effects it can have, is told by the genera
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
+from pydantic import (
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from .base import FIRST_DAY, IDENTIFIER, LAST_DAY, FrozenModel, Probability
+from .base import FIRST_DAY, IDENTIFIER, LAST_DAY, OUTCOME_RATE, DriftVocabulary, FrozenModel, Probability
 
-DriftKind = Literal["covariate", "prior", "concept", "label_delay", "volume", "economic_stress"]
 DriftType = Literal["none", "linear", "seasonal", "sudden", "gradual"]
 
 
@@ -98,8 +107,10 @@ Schedule = Annotated[Sudden | Gradual | Linear | Seasonal | Pulse, Field(discrim
 class Effect(FrozenModel):
     """How far the target drifts: its new value, or a size that is solved for; one of them.
 
-    `towards` names the value whose share grows where a size of shares is stated. `default_rate` beside `to`
-    moves the intercept as well, so that the mean default probability becomes it.
+    `towards` names the value whose share grows where a size of shares is stated. `outcome_rate` beside `to`
+    moves the intercept as well, so that the mean probability of the outcome becomes it. A generator may have
+    a word of its own for it: what is validated with its vocabulary may be written in that word, and is
+    serialized in it.
     """
 
     to: Annotated[float, Field(allow_inf_nan=False)] | None = None
@@ -108,8 +119,27 @@ class Effect(FrozenModel):
     psi: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
     ks: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
     hellinger: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
-    default_rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    outcome_rate: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
     towards: str | None = None
+
+    _rate_word: str = PrivateAttr(OUTCOME_RATE)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_common_words(cls, stated: Any, info: ValidationInfo) -> Any:
+        word = _vocabulary(info).outcome_rate
+        if not isinstance(stated, dict) or word == OUTCOME_RATE or word not in stated:
+            return stated
+        if OUTCOME_RATE in stated:
+            raise ValueError(f"either {OUTCOME_RATE} or {word}, which mean the same")
+        return {OUTCOME_RATE if key == word else key: value for key, value in stated.items()}
+
+    @model_serializer(mode="wrap")
+    def _in_its_own_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {self._in_words(key): value for key, value in handler(self).items()}
+
+    def _in_words(self, size: str) -> str:
+        return self._rate_word if size == OUTCOME_RATE else size
 
     @field_validator("shares")
     @classmethod
@@ -119,28 +149,44 @@ class Effect(FrozenModel):
         return shares
 
     @model_validator(mode="after")
-    def _one_size(self) -> Self:
+    def _one_size(self, info: ValidationInfo) -> Self:
+        self._rate_word = _vocabulary(info).outcome_rate
         stated = list(self.sizes)
-        if len(stated) != 1 and stated != ["to", "default_rate"]:
+        if len(stated) != 1 and stated != ["to", OUTCOME_RATE]:
+            given = " and ".join(map(self._in_words, stated))
             raise ValueError(
-                "exactly one of to, shares, mean_ratio, psi, ks, hellinger and default_rate, or to with"
-                f" default_rate ({' and '.join(stated) or 'none'} given)"
+                f"exactly one of to, shares, mean_ratio, psi, ks, hellinger and {self._rate_word}, or to with"
+                f" {self._rate_word} ({given or 'none'} given)"
             )
         return self
 
     @property
     def sizes(self) -> dict[str, Any]:
         """What is stated, without the direction."""
-        stated = self.model_dump(exclude={"towards"}, exclude_none=True)
-        return {name: stated[name] for name in type(self).model_fields if name in stated}
+        stated = {name: getattr(self, name) for name in type(self).model_fields if name != "towards"}
+        return {name: value for name, value in stated.items() if value is not None}
 
 
 class Drift(FrozenModel):
     """One declared change of the world."""
 
     id: Annotated[str, Field(pattern=IDENTIFIER, max_length=30)]
-    kind: DriftKind
+    kind: str
+    """One of the kinds that its generator knows."""
     target: str | None = None
     """None: what a drift of this kind acts on if nothing is said."""
     schedule: Schedule
     effect: Effect
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _known(cls, kind: Any, info: ValidationInfo) -> Any:
+        if info.context is not None and kind not in (kinds := _vocabulary(info).kinds):
+            *others, last = map(repr, kinds)
+            raise ValueError(f"{', '.join(others)} or {last}")
+        return kind
+
+
+def _vocabulary(info: ValidationInfo) -> DriftVocabulary:
+    """The vocabulary of the generator whose scenario is validated; the general one if none is given."""
+    return DriftVocabulary() if info.context is None else info.context

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .base import GeneratorSettings, valid_name
+from .base import OUTCOME_RATE, DriftVocabulary, GeneratorSettings, valid_name
 from .models import Scenario
 from .problems import Origin, Problem, Refusal, ScenarioError
 from .yaml_reader import Document, KeyPath, describe, dotted, read_file
@@ -83,14 +83,24 @@ def load(
         document = _override(document, key, value)
     scenario = _validate(document, settings_models)
     if refused := refusals(scenario):
-        raise ScenarioError([_refused(document, refusal) for refusal in refused])
+        words = scenario.settings.drift_vocabulary
+        raise ScenarioError([_refused(document, refusal, words) for refusal in refused])
     return scenario
 
 
-def _refused(document: Document, refusal: Refusal) -> Problem:
-    return Problem(
-        document.origin(refusal.key), dotted(refusal.key), describe(refusal.found), refusal.allowed
-    )
+def _refused(document: Document, refusal: Refusal, words: DriftVocabulary) -> Problem:
+    key = _as_written(refusal.key, document.data, words)
+    return Problem(document.origin(key), dotted(key), describe(refusal.found), refusal.allowed)
+
+
+def _as_written(path: KeyPath, data: Any, words: DriftVocabulary | None) -> KeyPath:
+    """The path in the words of the file, which may have another one for an `outcome_rate`."""
+    if words is None or OUTCOME_RATE not in path:
+        return path
+    for part in path[: path.index(OUTCOME_RATE)]:
+        data = data[part]
+    word = OUTCOME_RATE if OUTCOME_RATE in data else words.outcome_rate
+    return tuple(word if part == OUTCOME_RATE else part for part in path)
 
 
 def _locate(name_or_path: str | Path, files: Mapping[str, Path]) -> Path:
@@ -215,8 +225,8 @@ def _validate(document: Document, settings_models: SettingsModels) -> Scenario:
     known = [*sorted(Scenario.own_keys), generator]
     problems += [_unknown_key(document, (key,), known) for key in document.data if key not in known]
     common = {key: value for key, value in document.data.items() if key in Scenario.own_keys}
-    scenario = _parse(Scenario, common, (), document, problems)
     settings: BaseModel | None = None
+    words: DriftVocabulary | None = None
     if isinstance(generator, str) and valid_name(generator):
         try:
             model = settings_models(generator)
@@ -228,8 +238,9 @@ def _validate(document: Document, settings_models: SettingsModels) -> Scenario:
                 Problem(document.origin(("generator",)), "generator", describe(generator), error.args[0])
             )
         else:
-            section = document.data.get(generator, {})
+            section, words = document.data.get(generator, {}), model.drift_vocabulary
             settings = _parse(model, section, (generator,), document, problems)
+    scenario = _parse(Scenario, common, (), document, problems, words)
     if problems:
         raise ScenarioError(
             sorted(set(problems), key=lambda p: (p.origin.source, p.origin.line or 0, p.key_path))
@@ -239,14 +250,19 @@ def _validate(document: Document, settings_models: SettingsModels) -> Scenario:
 
 
 def _parse(
-    model: type[BaseModel], data: Any, prefix: KeyPath, document: Document, problems: list[Problem]
+    model: type[BaseModel],
+    data: Any,
+    prefix: KeyPath,
+    document: Document,
+    problems: list[Problem],
+    words: DriftVocabulary | None = None,
 ) -> BaseModel | None:
     # JSON is the strict mode in which a date may be text and a tuple a list, but a number may not be text.
     try:
-        return model.model_validate_json(json.dumps(data, default=str), strict=True)
+        return model.model_validate_json(json.dumps(data, default=str), strict=True, context=words)
     except ValidationError as error:
         details = _without_echoes(error.errors(include_url=False))
-        problems += [_problem(detail, model, prefix, document, data) for detail in details]
+        problems += [_problem(detail, model, prefix, document, data, words) for detail in details]
         return None
 
 
@@ -257,12 +273,20 @@ def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _problem(
-    error: ErrorDetails, model: type[BaseModel], prefix: KeyPath, document: Document, data: Any
+    error: ErrorDetails,
+    model: type[BaseModel],
+    prefix: KeyPath,
+    document: Document,
+    data: Any,
+    words: DriftVocabulary | None,
 ) -> Problem:
     location = tuple(part for part in error["loc"] if part != "[key]")
-    path = prefix + _without_kinds(location, data)
+    path = prefix + _as_written(_without_kinds(location, data), data, words)
     if error["type"] == "extra_forbidden":
-        return _unknown_key(document, path, _keys_at(model, location[:-1]))
+        known = _keys_at(model, location[:-1])
+        if words is not None:
+            known = [words.outcome_rate if key == OUTCOME_RATE else key for key in known]
+        return _unknown_key(document, path, known)
     if error["type"] == "missing":
         return Problem(document.origin(path[:-1]), dotted(path), "nothing", "a value, it is required")
     if error["type"] in ("union_tag_invalid", "union_tag_not_found"):

@@ -7,7 +7,7 @@ import numpy as np
 from ..contracts import TableContract
 from ..corruption.inverse import CLEAN_MARK
 from ..corruption.ledgers import FAULT_LEDGER
-from ..generators.drift import Course
+from ..generators.drift.schedule import ScheduleCurve
 from ..scenarios.drifts import Linear, Pulse
 from ..scenarios.faults import Fault
 from ..sql import listed, quoted, truth_schema
@@ -27,7 +27,7 @@ def fault_ledger(history: LandedHistory) -> str:
 
 
 @once
-def clean_rows(history: LandedHistory, table: str) -> str:
+def rows_without_faults(history: LandedHistory, table: str) -> str:
     """Quoted name of a table's rows before any fault: a copy, or the table where no fault can be."""
     if table not in tables_with_faults(history):
         return quoted(history.name, table)
@@ -41,7 +41,7 @@ def hit_probability(history: LandedHistory, fault: Fault) -> np.ndarray:
     """Probability that the fault hits, on each landed day, shape (days,)."""
     if (schedule := fault.schedule) is None:
         return np.full(len(history.days), fault.rate)
-    course = Course(schedule, history.scenario.clock)
+    course = ScheduleCurve(schedule, history.scenario.clock)
     first, last = (
         (schedule.from_, schedule.to) if isinstance(schedule, (Linear, Pulse)) else (schedule.at, None)
     )

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from .. import landing
 from ..contracts import TableContract
-from ..generators.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY, LedgerPart
+from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY, LedgerPart
 from ..moments import day_of
 from ..relations import MEASURED_TABLES
 from ..simulation import Simulation

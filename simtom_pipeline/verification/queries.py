@@ -142,9 +142,14 @@ SAME = 1e-12
 
 
 def differing_rows(
-    connection: Connection, scenario: str, contract: TableContract, day: date | None, simulated: pa.Table
+    connection: Connection,
+    scenario: str,
+    contract: TableContract,
+    day: date | None,
+    simulated: pa.Table,
+    by_any_code: bool = True,
 ) -> RowDifferences:
-    """How a landed day (or a constant table) differs from what was simulated.
+    """How a landed day (or a constant table) differs from what was simulated, `by_any_code` or by this one.
 
     Rows of one key are told apart by their number in order of all their values.
     """
@@ -155,14 +160,16 @@ def differing_rows(
     connection.execute("INSERT INTO simtom_replay BY NAME SELECT * FROM simtom_rows")
     connection.unregister("simtom_rows")
     landed = f"{name} WHERE day = DATE '{day}'" if day else name
-    differing = [unlike(c, "l", "s") for c in contract.columns if c.name not in contract.primary_key]
+    values = [c for c in contract.columns if c.name not in contract.primary_key]
+    values = [c for c in values if not (by_any_code and c.tells_code)]
+    differing = [unlike(c, "l", "s") for c in values]
     key = [quoted(column) for column in contract.primary_key]
     same_key = " AND ".join(f"l.{part} IS NOT DISTINCT FROM s.{part}" for part in [*key, COPY])
     one, other = _numbered(contract, landed), _numbered(contract, "simtom_replay")
     joined = f"FROM {one} l FULL JOIN {other} s ON {same_key}"
     differ = " OR ".join([f"l.{COPY} IS NULL", f"s.{COPY} IS NULL", *differing])
     (rows,) = _one(connection, f"SELECT count(*) {joined} WHERE {differ}")
-    examples = _examples(connection, contract, joined, differ) if rows else ()
+    examples = _examples(connection, contract, values, joined, differ) if rows else ()
     connection.execute("DROP TABLE simtom_replay")
     return RowDifferences(rows, examples)
 
@@ -185,10 +192,11 @@ def unlike(column: Column, one: str, other: str) -> str:
     return f"({a} IS DISTINCT FROM {b} AND NOT coalesce({near}, false))"
 
 
-def _examples(connection: Connection, contract: TableContract, joined: str, differ: str) -> tuple[Row, ...]:
+def _examples(
+    connection: Connection, contract: TableContract, values: Sequence[Column], joined: str, differ: str
+) -> tuple[Row, ...]:
     """One for each value that differs, of the first rows; of a whole row that is there once only, one."""
     key = ", ".join(f"coalesce(l.{quoted(c)}, s.{quoted(c)})" for c in contract.primary_key)
-    values = [c for c in contract.columns if c.name not in contract.primary_key]
     columns = ", ".join(
         f"{unlike(c, 'l', 's')}, CAST(s.{quoted(c.name)} AS VARCHAR), CAST(l.{quoted(c.name)} AS VARCHAR)"
         for c in values

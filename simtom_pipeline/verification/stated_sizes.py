@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..scenarios.base import OUTCOME_RATE
 from ..scenarios.drifts import Effect
 from ..validation.drift import hellinger, psi
 from .queries import LedgerEntry
@@ -102,7 +103,7 @@ class Statement:
 
     def _found(self, name: str) -> Iterator[float]:
         entry, alone = self.entry, self.intended.alone
-        if name == "to" or (name == "default_rate" and entry.kind == "prior"):
+        if name == "to" or (name == OUTCOME_RATE and entry.kind == "prior"):
             yield entry.after[0]
         if name in ("psi", "hellinger") and entry.categories:
             distance = {"psi": psi, "hellinger": hellinger}[name]
@@ -110,7 +111,7 @@ class Statement:
         if name == "mean_ratio":
             yield from self._mean_ratio()
         elif name != "to":
-            column = "expected_default_rate" if name == "default_rate" else f"intended_{name}"
+            column = "expected_default_rate" if name == OUTCOME_RATE else f"intended_{name}"
             yield from (row[column] for row in alone)
 
     def _mean_ratio(self) -> Iterator[float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from ..contracts import WHOLE_ROW, TableContract
-from ..generators.ledger import DRIFT_LEDGER, LedgerPart
+from ..generators.drift.ledger import DRIFT_LEDGER, LedgerPart
 from ..landing import LandingError, connect, schema_of, table_name
 from ..scenarios.models import TWIN_MARK
 from ..simulation import registry

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from simtom_pipeline import landing, load_scenario, simulate_day
-from simtom_pipeline.generators import distance
-from simtom_pipeline.generators.bnpl.expected import expectations
-from simtom_pipeline.generators.drift import Course
+from simtom_pipeline.generators.bnpl.drift_domain import LenderDrift
+from simtom_pipeline.generators.drift import distances
+from simtom_pipeline.generators.drift.expectations import expectations
+from simtom_pipeline.generators.drift.schedule import ScheduleCurve
 from simtom_pipeline.scenarios.drifts import Drift
 from simtom_pipeline.scenarios.models import Clock, Scenario
 from simtom_pipeline.simulation import Simulation, make_generator
@@ -33,9 +34,9 @@ NEVER_WRONG = 1e-6
 """P-value below which a right implementation is called wrong; the seeds are fixed."""
 
 
-def course(**schedule: Any) -> Course:
+def curve(**schedule: Any) -> ScheduleCurve:
     entry = {"id": "d", "kind": "volume", "schedule": schedule, "effect": {"mean_ratio": 2.0}}
-    return Course(Drift.model_validate_json(json.dumps(entry, default=str)).schedule, YEAR)
+    return ScheduleCurve(Drift.model_validate_json(json.dumps(entry, default=str)).schedule, YEAR)
 
 
 def drift(kind: str, target: str | None, effect: Mapping[str, Any], schedule: Any = SUDDEN) -> dict[str, Any]:
@@ -84,12 +85,12 @@ def test_a_weight_is_the_schedules_formula_on_every_day(kind: str) -> None:
     schedule, formula = SCHEDULES[kind]
     days = YEAR.days()
     elapsed = np.array([(day - date(2024, 6, 1)).days for day in days])
-    assert [course(**schedule).weight(day) for day in days] == pytest.approx(formula(elapsed), abs=1e-12)
+    assert [curve(**schedule).weight(day) for day in days] == pytest.approx(formula(elapsed), abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_nothing_has_weight_before_the_onset_and_phases_go_to_and_fro(kind: str) -> None:
-    some = course(**SCHEDULES[kind][0])
+    some = curve(**SCHEDULES[kind][0])
     assert all(some.weight(day) == 0 for day in YEAR.days() if day < some.onset)
     assert some.weight(some.onset) > 0
     targets = [phase.target for phase in some.phases]
@@ -101,9 +102,9 @@ def test_nothing_has_weight_before_the_onset_and_phases_go_to_and_fro(kind: str)
 
 
 def test_a_fraction_is_that_much_of_the_range() -> None:
-    assert course(kind="sudden", at=0.5).onset == date(2024, 7, 2)
-    assert course(kind="sudden", at=0).onset == date(2024, 1, 1)
-    assert course(kind="linear", **{"from": 0.25, "to": "2024-12-01"}).phases[0].settled == date(2024, 12, 1)
+    assert curve(kind="sudden", at=0.5).onset == date(2024, 7, 2)
+    assert curve(kind="sudden", at=0).onset == date(2024, 1, 1)
+    assert curve(kind="linear", **{"from": 0.25, "to": "2024-12-01"}).phases[0].settled == date(2024, 12, 1)
 
 
 @given(
@@ -122,7 +123,7 @@ def test_the_check_works_out_the_same_weights(
         schedule = {"kind": kind, "from": start, "to": stop}
     schedule |= {"gradual": {"width_days": scale}, "seasonal": {"period_days": scale}}.get(kind, {})
     found = scheduled_weight(kind, start, stop, schedule.get("width_days"), schedule.get("period_days"), day)
-    assert found == pytest.approx(course(**schedule).weight(day), abs=1e-9)
+    assert found == pytest.approx(curve(**schedule).weight(day), abs=1e-9)
 
 
 # sizes --------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def test_sizes_of_a_lognormal_shift_are_the_closed_forms(z: float) -> None:
     """KS = 2 Phi(z/2) - 1, W1 of the logarithm = z sigma; decile PSI 0.10 is z = .3235, 0.25 is .5128."""
     sigma = 0.8
     values = np.exp(sigma * stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000))
-    found = distance.factor_distances(values, [(float(np.exp(z * sigma)), 1.0)])
+    found = distances.factor_distances(values, [(float(np.exp(z * sigma)), 1.0)])
     assert found["ks"] == pytest.approx(2 * stats.norm.cdf(z / 2) - 1, abs=5e-4)
     assert found["w1"] == pytest.approx(z * sigma, rel=2e-3)
     known = {0.3235: 0.10, 0.5128: 0.25}
@@ -258,7 +259,7 @@ def test_drifts_of_one_target_add_up_on_their_scale_and_later_shares_lie_on_top(
         drift("covariate", "device_type", {"shares": {"mobile": 0.3, "desktop": 0.6, "tablet": 0.1}})
         | {"id": "e", "schedule": {"kind": "linear", "from": "2024-01-16", "to": "2024-01-20"}},
     ]
-    shares = expectations(world(*mixes)).state(A_DAY).shares("device_type")
+    shares = expectations(LenderDrift, world(*mixes)).mixture(A_DAY).shares("device_type")
     assert shares == pytest.approx([0.4, 0.5, 0.1])
 
 

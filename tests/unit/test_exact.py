@@ -20,10 +20,10 @@ from numpy._core import _multiarray_umath as numpy_core
 
 import simtom_pipeline
 from simtom_pipeline import load_scenario
-from simtom_pipeline.generators import distance
-from simtom_pipeline.generators.bnpl import credit, drifts, reference
+from simtom_pipeline.generators.bnpl import credit, reference_population
 from simtom_pipeline.generators.bnpl.config import AttributeCorrelation
-from simtom_pipeline.generators.bnpl.world import moved
+from simtom_pipeline.generators.bnpl.drift_domain import LenderDrift
+from simtom_pipeline.generators.drift import distances, resolution
 from simtom_pipeline.generators.exact import correlated, exact_sum, rounded_root
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import make_generator
@@ -62,13 +62,12 @@ def drifting() -> Scenario:
 def solved(scenario: Scenario) -> dict[str, Any]:
     """Every parameter that is solved for; a factor only as it is used, not by its logarithm."""
     generator: Any = make_generator(scenario)
-    moves = [move for drift in generator.drifts for move in drift.moves]
-    world = moved(scenario.settings, moves, dict.fromkeys(dict(moves), 1.0))  # type: ignore[arg-type]
+    parameters = generator.resolution.parameters(dict.fromkeys([d.id for d in generator.drifts], 1.0))
     return {
-        "law": vars(generator._law),
+        "model": vars(generator._default_model),
         "prices": generator._catalog.price_cents.tolist(),
-        "world": {name: _plain(value) for name, value in vars(world).items()},
-        "parts": [(p.before, p.after, p.factor) for drift in generator.drifts for p in drift.parts],
+        "parameters": {name: _plain(value) for name, value in parameters.items()},
+        "parts": [(p.before, p.after) for drift in generator.drifts for p in drift.parts],
     }
 
 
@@ -173,9 +172,9 @@ def test_a_stated_factor_is_met_to_the_bit(ratio: float) -> None:
     effect = {"mean_ratio": ratio}
     drift = {"id": "d", "kind": "covariate", "effect": effect, "schedule": SCHEDULES[0]}
     scenario = load_scenario("baseline", {"clock.end": "2024-01-09", "drifts": [drift]})
-    ((resolved,), _) = drifts.resolve(scenario)
-    assert moved(scenario.settings, resolved.moves, {"d": 1.0}).amount == ratio  # type: ignore[arg-type]
-    assert resolved.parts[0].after == (ratio,)
+    resolved = resolution.resolve(LenderDrift, scenario)
+    assert resolved.parameters({"d": 1.0})["amount"] == ratio
+    assert resolved.drifts[0].parts[0].after == (ratio,)
 
 
 @pytest.mark.parametrize("factor", [0.35, 1.25, 4.25])
@@ -184,10 +183,12 @@ def test_an_ulp_of_a_factor_moves_no_atom_over_an_edge(factor: float) -> None:
     at = np.unique(values) * factor
     expected = np.searchsorted(values, np.unique(values), "right") / len(values)
     for near in (np.nextafter(factor, 0), factor, np.nextafter(factor, 9)):
-        assert np.array_equal(distance.factor_cdf(values, [(float(near), 1.0)], (), at), expected)
+        assert np.array_equal(distances.factor_cdf(values, [(float(near), 1.0)], (), at), expected)
 
 
-@pytest.mark.parametrize("measure", [distance.psi, distance.ks, distance.hellinger, distance.total_variation])
+@pytest.mark.parametrize(
+    "measure", [distances.psi, distances.ks, distances.hellinger, distances.total_variation]
+)
 def test_shares_an_ulp_apart_are_no_distance_apart(measure: Callable[..., float]) -> None:
     shares = np.random.default_rng(7).dirichlet(np.ones(10), 50)
     for p in shares:
@@ -202,7 +203,12 @@ SHAKEN_SCALARS = (math.exp, math.log, math.cos, math.expm1)
 
 
 def forget() -> None:
-    for remembered in (reference._drawn, reference._solved, credit._frailty_mean, drifts.resolve):
+    for remembered in (
+        reference_population._drawn,
+        reference_population._solved,
+        credit._frailty_mean,
+        resolution.resolve,
+    ):
         remembered.cache_clear()
 
 
@@ -324,4 +330,4 @@ def assert_same(one: pa.ChunkedArray, other: pa.ChunkedArray, name: str) -> None
 
 def test_the_drifting_scenario_has_days_on_which_every_drift_acts() -> None:
     generator: Any = make_generator(drifting())
-    assert all(0 < drift.course.weight(date.fromisoformat(DAYS[1])) <= 1 for drift in generator.drifts)
+    assert all(0 < drift.curve.weight(date.fromisoformat(DAYS[1])) <= 1 for drift in generator.drifts)

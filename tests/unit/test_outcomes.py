@@ -20,7 +20,7 @@ from simtom_pipeline import ScenarioError, load_scenario, simulate_day
 from simtom_pipeline.contracts import INTEGER, MONEY, TIMESTAMP, enum
 from simtom_pipeline.generators.bnpl import config
 from simtom_pipeline.generators.bnpl.credit import bayes_auc, solve_scale
-from simtom_pipeline.generators.bnpl.reference import default_law
+from simtom_pipeline.generators.bnpl.reference_population import default_model
 from simtom_pipeline.generators.bnpl.repayment import spell_days
 from simtom_pipeline.generators.bnpl.tables import INSTALLMENTS
 from simtom_pipeline.scenarios.models import Scenario
@@ -79,22 +79,22 @@ def test_the_solved_scale_gives_the_stated_rate_and_auc(rate: float, auc: float,
 
 def test_the_law_depends_on_neither_dates_nor_volume_nor_the_days_that_ran() -> None:
     scenario = load_scenario("baseline")
-    law = default_law(scenario.settings, scenario.seed)  # type: ignore[arg-type]
+    model = default_model(scenario.settings, scenario.seed)  # type: ignore[arg-type]
     for overrides in (
         {"clock.start": "2031-05-05", "clock.end": "2031-06-01"},
         {"volume.base_daily_volume": 9},
     ):
         other = load_scenario("baseline", overrides)
         simulate_day(other, other.clock.start)
-        assert default_law(other.settings, other.seed) == law  # type: ignore[arg-type]
+        assert default_model(other.settings, other.seed) == model  # type: ignore[arg-type]
 
 
 def test_the_probability_given_signals_is_the_integral_over_the_frailty() -> None:
     scenario = load_scenario("baseline", {"bnpl.credit.frailty": 1.3})
-    law = default_law(scenario.settings, scenario.seed)  # type: ignore[arg-type]
+    model = default_model(scenario.settings, scenario.seed)  # type: ignore[arg-type]
     for known in (-9.0, -4.321, -1.0, 2.5):
         exact, _ = integrate.quad(lambda z, x=known: stats.norm.pdf(z) * expit(x + 1.3 * z), -12, 12)
-        assert law.probability_given_signals(np.array([known]))[0] == pytest.approx(exact, rel=1e-5)
+        assert model.probability_given_signals(np.array([known]))[0] == pytest.approx(exact, rel=1e-5)
 
 
 def test_labels_are_coins_with_their_declared_probability(busy_days: dict[str, pa.Table]) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 import simtom_pipeline
 from simtom_pipeline import ScenarioError, load_scenario
-from simtom_pipeline.calibration import CALIBRATION_FILE, calibration_text
 from simtom_pipeline.cli import app
 from simtom_pipeline.landing import connect
 from tests.landed import land_and_measure
+from tools.calibration import CALIBRATION_FILE, calibration_text
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simtom_pipeline import ScenarioError, load_scenario, simulate_day
-from simtom_pipeline.generators.bnpl.expected import expectations
-from simtom_pipeline.generators.reachable import WholeNumbers, nearest, nearest_in_bins
+from simtom_pipeline.generators.bnpl.drift_domain import LenderDrift
+from simtom_pipeline.generators.drift.expectations import expectations
+from simtom_pipeline.generators.drift.reachable import WholeNumbers, nearest, nearest_in_bins
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import make_generator
 from simtom_pipeline.validation.drift import Bins, Yardstick, hellinger, psi
@@ -142,7 +143,7 @@ def assert_amounts_under_a_factor_are(
     scenario: Scenario, factor: float, edges: tuple[float, ...], intended: Any
 ) -> None:
     """Measured anew by the code of the checks, on the reference population's amounts to the cent."""
-    cents = expectations(scenario).population.purchases["amount"]
+    cents = expectations(LenderDrift, scenario).population.purchases["amount"]
     landed = np.maximum(np.rint(cents * factor), 4) / 100
     bins = Bins(0, np.array(edges))
     reference = bins.counts(cents / 100) / len(cents) if bins.count else np.empty(0)

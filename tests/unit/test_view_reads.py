@@ -1,4 +1,4 @@
-"""What a view says that it reads is what the database reads for it, as the query plan tells."""
+"""What a view says that it reads is what the database reads for it: the query plan tells, not the view."""
 
 import json
 from typing import Any

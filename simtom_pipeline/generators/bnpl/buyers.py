@@ -1,7 +1,7 @@
 """Who makes a purchase, with which device and account.
 
-A first purchase is made by the customer who signs up with it. A repeat purchase is made by a living
-customer, in proportion to the purchase rate. Where the mix of customers, devices or accounts has
+A first purchase is made by the customer who signs up with it. A repeat purchase is made by an
+active customer, in proportion to the purchase rate. Where the mix of customers, devices or accounts has
 drifted, a proposed buyer is accepted in proportion to how much more frequent such buyers are than when
 that customer signed up, or else another is proposed: at any time the mix of purchases is the stated one.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from ..base import MICROSECONDS_PER_DAY, Day
 from ..random_streams import RandomStreams
 from .entities import age_bracket_at_signup
-from .population import Living
+from .population import ActiveCustomers
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def draw_buyers(
     day: Day,
     is_first: np.ndarray,
     newcomers: np.ndarray,
-    living: Living,
+    active: ActiveCustomers,
     mixes: Mixes,
 ) -> Buyers:
     """Buyers of the day's purchases; `is_first` has shape (n,), `newcomers` sign up with them."""
@@ -89,7 +89,7 @@ def draw_buyers(
     profile = np.empty(n, newcomers.dtype)
     profile[is_first] = newcomers
     device, account = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    open_rows, attempt = np.flatnonzero(~is_first) if living.anyone else np.arange(0), 0
+    open_rows, attempt = np.flatnonzero(~is_first) if active.anyone else np.arange(0), 0
     at_rest = mixes.at_rest(day.index)
     while open_rows.size:
         tries = streams.within(f"attempt{attempt}") if attempt else streams
@@ -100,7 +100,7 @@ def draw_buyers(
             return tries.uniform(f"transaction.{variable}", day.date, size)[chosen]  # noqa: B023
 
         time = day.event_time[open_rows]
-        proposed = living.pick(uniform("customer"))
+        proposed = active.pick(uniform("customer"))
         slots = [
             one_so_far(proposed[starts], time, uniform(variable))
             for variable, starts in (("device", "device_first_seen_at"), ("account", "account_created_at"))

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
 from ...scenarios.base import (
+    DriftVocabulary,
     FrozenModel,
     GeneratorSettings,
     Positive,
@@ -347,6 +348,10 @@ class UnderStress(FrozenModel):
 
 class BnplSettings(GeneratorSettings):
     """Everything the `bnpl` section may say."""
+
+    drift_vocabulary = DriftVocabulary(
+        ("covariate", "prior", "concept", "label_delay", "volume", "economic_stress"), "default_rate"
+    )
 
     economic_stress_factor: Probability = 0.0
     under_stress: UnderStress = UnderStress()

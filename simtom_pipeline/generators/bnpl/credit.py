@@ -1,7 +1,7 @@
 """How likely a purchase is to default: `logit p = a + s * x'beta + frailty`.
 
 The signals x are what the lender's tables show at the moment of the purchase, the frailty is the
-customer's own and in no table. How (a, s) are found: `reference.py`.
+customer's own and in no table. How (a, s) are found: `reference_population.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,13 +13,14 @@ from typing import get_args
 import numpy as np
 from scipy.special import expit
 
+from ..drift.parameters import Parameters, Value
 from ..exact import exact_mean, exact_sum, root, rounded_root
 from . import config
 from .catalog import Catalog
-from .world import Parameter, World
+from .parameters import LOG_ODDS, coefficients
 
-WIDEST_LOG_ODDS = 60.0
-FINEST_LOG_ODDS = 0.01
+MAX_LOG_ODDS = 60.0
+LOG_ODDS_STEP = 0.01
 NORMAL_NODES = np.arange(-32, 33) * 0.3125
 """For means over a standard normal by the trapezoidal rule, which converges geometrically."""
 SAME_AUC = 1e-4
@@ -28,7 +29,7 @@ Signals = Mapping[str, np.ndarray]
 
 
 class UnreachableAucError(ValueError):
-    """No scale of the signals gives the stated Bayes AUC; `low` and `high` bound what can be had."""
+    """No scale of the signals gives the stated Bayes AUC; `low` and `high` bound what can be reached."""
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
@@ -72,7 +73,7 @@ def _band(code: np.ndarray, vocabulary: object) -> np.ndarray:
     return code / (len(get_args(vocabulary)) - 1)
 
 
-def weighted(beta: Mapping[str, Parameter], by_name: Signals) -> np.ndarray:
+def weighted(beta: Mapping[str, Value], by_name: Signals) -> np.ndarray:
     """x'beta, shape (n,); a name a*b stands for the product of two signals."""
     return sum(
         (value * _signal(by_name, name) for name, value in beta.items() if np.any(value)),
@@ -86,8 +87,8 @@ def _signal(by_name: Signals, name: str) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class DefaultLaw:
-    """The solved law of default and of arrears.
+class DefaultModel:
+    """The solved model of default and of arrears.
 
     Attributes
     ----------
@@ -127,28 +128,28 @@ class DefaultLaw:
 
 def assess(
     credit: config.Credit,
-    law: DefaultLaw,
+    model: DefaultModel,
     catalog: Catalog,
     buyer: np.ndarray,
     purchases: Mapping[str, np.ndarray],
-    world: World,
+    parameters: Parameters,
 ) -> dict[str, np.ndarray]:
     """What is true of each purchase's risk: columns of the table default_risk without keys, shape (n,)."""
     by_name = signals(credit, catalog, buyer, purchases)
-    known = law.known_log_odds(weighted(world.beta, by_name)) + world.log_odds
+    known = model.known_log_odds(weighted(coefficients(parameters), by_name)) + parameters[LOG_ODDS]
     log_odds = known + buyer["frailty"]
     return {
         "default_probability": expit(log_odds),
-        "default_probability_given_signals": law.probability_given_signals(known),
+        "default_probability_given_signals": model.probability_given_signals(known),
         "frailty": buyer["frailty"],
-        "arrears_probability": law.arrears_probability(credit.arrears, log_odds, by_name["income_bracket"]),
+        "arrears_probability": model.arrears_probability(credit.arrears, log_odds, by_name["income_bracket"]),
     }
 
 
 @lru_cache(maxsize=8)
 def _frailty_mean(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """A grid of log-odds and the log of the mean probability there, by quadrature."""
-    grid = np.arange(-WIDEST_LOG_ODDS, WIDEST_LOG_ODDS, FINEST_LOG_ODDS)
+    grid = np.arange(-MAX_LOG_ODDS, MAX_LOG_ODDS, LOG_ODDS_STEP)
     weight = np.exp(-(NORMAL_NODES**2) / 2)
     mean = sum(w * expit(grid + sigma * z) for z, w in zip(NORMAL_NODES, weight / weight.sum(), strict=True))
     return grid, np.log(mean)
@@ -182,7 +183,7 @@ def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float)
         log_odds = scale * xbeta + frailty
         return bayes_auc(expit(root(*_rate_over(log_odds, rate)) + log_odds))
 
-    largest = WIDEST_LOG_ODDS / 4 / spread if spread > 0 else 0.0
+    largest = MAX_LOG_ODDS / 4 / spread if spread > 0 else 0.0
     low, high = auc_at(0.0), auc_at(largest)
     if not low - SAME_AUC <= auc <= high + SAME_AUC:
         raise UnreachableAucError(low, high)

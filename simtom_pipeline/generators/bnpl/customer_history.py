@@ -9,7 +9,7 @@ def later_of(one: str, other: str) -> str:
     return f"CASE WHEN {one} >= {other} THEN {one} WHEN {one} < {other} THEN {other} END"
 
 
-OF_KNOWN_PURCHASES = (
+FROM_KNOWN_PURCHASES = (
     "FROM (SELECT transaction_id, customer_id, event_time, amount,"
     f" {later_of('event_time', 'ingested_at')} AS known_at FROM {{rows[transactions]}})"
     " WHERE customer_id IS NOT NULL AND known_at IS NOT NULL"
@@ -37,7 +37,7 @@ CUSTOMER_HISTORY = ViewContract(
     " FROM {rows[transactions]}"
     " UNION ALL "
     "SELECT customer_id, NULL, known_at, 1, amount, 0, CAST(amount IS NULL AS INTEGER), event_time"
-    f" {OF_KNOWN_PURCHASES}"
+    f" {FROM_KNOWN_PURCHASES}"
     " UNION ALL "
     f"SELECT customer_id, NULL, {later_of('moment', 'known_at')}, 0, -paid, is_late,"
     " CAST(paid IS NULL AS INTEGER), NULL FROM ("
@@ -48,7 +48,7 @@ CUSTOMER_HISTORY = ViewContract(
     " FROM {rows[installments]} WHERE partial_paid_at IS NOT NULL"
     " UNION ALL SELECT transaction_id, due_at, 1, 0"
     " FROM {rows[installments]} WHERE due_at IS NOT NULL AND (paid_at IS NULL OR paid_at > due_at)"
-    f") JOIN (SELECT transaction_id, customer_id, known_at {OF_KNOWN_PURCHASES}) USING (transaction_id))"
+    f") JOIN (SELECT transaction_id, customer_id, known_at {FROM_KNOWN_PURCHASES}) USING (transaction_id))"
     " WINDOW before AS (PARTITION BY customer_id ORDER BY moment, transaction_id IS NULL"
     " ROWS UNBOUNDED PRECEDING)"
     ") WHERE transaction_id IS NOT NULL",

@@ -8,26 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ...contracts import Claim, DeclaredOutcome, DeclaredShares, ProfileMetric
+from ...contracts import Claim, DeclaredOutcome, DeclaredShares
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
-from ..base import MICROSECONDS_PER_DAY, BaseGenerator, Columns, Day, day_number
-from ..drift import weights_of_records
-from ..ledger import Intended, LedgerPart
+from ..base import MICROSECONDS_PER_DAY, Columns, Day, day_number
+from ..drift.generator import DriftingGenerator
+from ..drift.parameters import ParameterKind, Parameters
 from ..random_streams import RandomStreams, exponential
 from ..registry import register_generator
-from . import config, declarations
+from . import claims, config
 from .buyers import Mixes, draw_buyers
 from .catalog import Catalog, draw_catalog
-from .credit import DefaultLaw, UnreachableAucError, assess
-from .declarations import DriftOfShares
-from .drifts import Resolved, resolve, volume_factor, weights_on
+from .claims import ShareDrift
+from .credit import DefaultModel, UnreachableAucError, assess
+from .drift_domain import LenderDrift
+from .drift_targets import OUTCOME
 from .entities import CORRELATED, Customers, customer_columns, draw_customers, slots_starting
-from .expected import PROFILE_FROM, Expectations, expectations, profile_metrics
 from .keys import keys_by_moment
-from .population import Living, Population
-from .prior import Purchases, candidates_of, winners
-from .reference import DAYS_PER_YEAR, default_law
+from .parameters import customer_shares, stated_shares
+from .population import ActiveCustomers, Population
+from .prior_drift import Purchases, draw_candidates, winners
+from .reference_population import DAYS_PER_YEAR, default_model
 from .repayment import draw_repayment
 from .tables import (
     CUSTOMERS,
@@ -39,24 +40,23 @@ from .tables import (
     PRODUCTS,
     TRANSACTIONS,
 )
-from .targets import OF_PURCHASES
 from .transactions import BehaviorTable, draw_transactions
 from .views import VIEWS
-from .world import Parameter, World, moved, stated_shares
 
-LARGEST_GROWTH = 3.0
+MAX_GROWTH = 3.0
 """A volume that grows faster over the scenario brings more new customers than the equilibrium has."""
 
 
 @register_generator("bnpl")
-class BnplGenerator(BaseGenerator):
+class BnplGenerator(DriftingGenerator):
     """A lender's year.
 
-    Each arrival is a repeat purchase with probability `repeat_customer_rate`, by a living customer
+    Each arrival is a repeat purchase with probability `repeat_customer_rate`, by an active customer
     chosen in proportion to a gamma-distributed rate; otherwise a new customer signs up with it.
     """
 
     settings_model = config.BnplSettings
+    drift_domain = LenderDrift
     tables = (
         CUSTOMERS,
         PRODUCTS,
@@ -83,73 +83,30 @@ class BnplGenerator(BaseGenerator):
         """A Bayes AUC that the coefficients and the frailty cannot give; drifts that cannot be."""
         settings: Any = scenario.settings
         try:
-            default_law(settings, scenario.seed)
+            default_model(settings, scenario.seed)
         except UnreachableAucError as error:
             return [
                 Refusal((scenario.generator, "credit", "bayes_auc"), settings.credit.bayes_auc, str(error))
             ]
-        return resolve(scenario)[1]
+        return super().refused(scenario)
 
     @cached_property
     def _catalog(self) -> Catalog:
         return draw_catalog(self.settings, self.streams)
 
     @cached_property
-    def _law(self) -> DefaultLaw:
-        return default_law(self.settings, self.scenario.seed)
-
-    @cached_property
-    def drifts(self) -> Sequence[Resolved]:
-        """The declared drifts."""
-        return resolve(self.scenario)[0]
+    def _default_model(self) -> DefaultModel:
+        return default_model(self.settings, self.scenario.seed)
 
     @cached_property
     def _mixes(self) -> Mixes:
         """The shares of what customers are for good, over the clock's days."""
-        worlds = [self._world(weights_on(self.drifts, day)) for day in self.scenario.clock.days()]
-        drifted = sorted({name for world in worlds for name in world.customers})
+        days = self.scenario.clock.days()
+        moved = [customer_shares(self.resolution.expected_parameters(day)) for day in days]
+        drifted = sorted({name for shares in moved for name in shares})
         stated = {name: stated_shares(self.settings, name) for name in drifted}
-        by_day = {
-            name: np.array([world.customers.get(name, stated[name]) for world in worlds]) for name in drifted
-        }
+        by_day = {name: np.array([shares.get(name, stated[name]) for shares in moved]) for name in drifted}
         return Mixes(day_number(self.scenario.clock.start), stated, by_day)
-
-    def _world(self, weights: Mapping[str, Parameter]) -> World:
-        return moved(self.settings, [move for drift in self.drifts for move in drift.moves], weights)
-
-    def _world_of_records(self, streams: RandomStreams, day: date, count: int) -> World:
-        return self._world(
-            weights_of_records([(d.drift.id, d.course) for d in self.drifts], streams, day, count)
-        )
-
-    def volume_factor(self, day: date) -> float:
-        """What drift does to the expected number of purchases."""
-        return volume_factor(self.drifts, day)
-
-    @property
-    def _expected(self) -> Expectations:
-        return expectations(self.scenario)
-
-    def ledger_parts(self) -> Sequence[LedgerPart]:
-        """Every target of every declared drift."""
-        return [ledger for _, _, ledger in self._expected.parts.values()]
-
-    def intended(self, part: LedgerPart, day: date) -> Intended:
-        """What the scenario intends for a target of `ledger_parts` on a day."""
-        return self._expected.intended(part, day, self.arrivals.expected_count(day))
-
-    @property
-    def profile_from(self) -> str:
-        """Purchases with everything that they point to, and their outcome."""
-        return PROFILE_FROM
-
-    def profile_metrics(self) -> Sequence[ProfileMetric]:
-        """Counts, shares, quantiles and rates of the purchases of a day."""
-        return profile_metrics()
-
-    def profile_expected(self, day: date) -> Mapping[str, float]:
-        """Expected value of each metric on a day."""
-        return self._expected.profile(day, self.arrivals.expected_count(day))
 
     def draw_constants(self) -> Mapping[str, Columns]:
         """The catalog."""
@@ -157,11 +114,11 @@ class BnplGenerator(BaseGenerator):
 
     def draw_day(self, day: Day) -> Mapping[str, Columns]:
         """Customers who sign up, devices and accounts that appear, purchases."""
-        living = self._population.before(day.date)
-        newcomers = self._newcomers(day.date, living.anyone).profile
-        world = self._world_of_records(self.streams, day.date, len(day.event_time))
-        drawn = self._draw_purchases(self.streams, day, living, newcomers, world)
-        drawn, passing = self._with_prior(day, living, newcomers, drawn, world)
+        active = self._population.before(day.date)
+        newcomers = self._newcomers(day.date, active.anyone).profile
+        parameters = self.resolution.parameters_of_records(self.streams, day.date, len(day.event_time))
+        drawn = self._draw_purchases(self.streams, day, active, newcomers, parameters)
+        drawn, passing = self._with_prior(day, active, newcomers, drawn, parameters)
         purchases = drawn.columns
         signed_up = np.concatenate([newcomers, passing])
         signed_up = signed_up[np.argsort(signed_up["customer_id"])]
@@ -173,9 +130,9 @@ class BnplGenerator(BaseGenerator):
             purchases,
             drawn.risk["default_probability"],
             drawn.risk["arrears_probability"],
-            world.reporting_delay_days,
+            parameters["reporting_delay_days"],
         )
-        older = living.with_milestone(day.number).profile if day.index > 0 else written[:0]
+        older = active.with_milestone(day.number).profile if day.index > 0 else written[:0]
         changed = np.concatenate([older, written])
         return {
             "customers": customer_columns(written, day.filled(len(written))),
@@ -188,67 +145,89 @@ class BnplGenerator(BaseGenerator):
         }
 
     def _draw_purchases(
-        self, streams: RandomStreams, day: Day, living: Living, newcomers: np.ndarray, world: World
+        self,
+        streams: RandomStreams,
+        day: Day,
+        active: ActiveCustomers,
+        newcomers: np.ndarray,
+        parameters: Parameters,
     ) -> Purchases:
-        is_first = self._is_first(streams, day, living.anyone)
-        buyers = draw_buyers(streams, day, is_first, newcomers, living, self._mixes)
+        is_first = self._is_first(streams, day, active.anyone)
+        buyers = draw_buyers(streams, day, is_first, newcomers, active, self._mixes)
         columns = draw_transactions(
-            self.settings, streams, self._behaviors, self._catalog, day, buyers, is_first, world
+            self.settings, streams, self._behaviors, self._catalog, day, buyers, is_first, parameters
         )
-        risk = assess(self.settings.credit, self._law, self._catalog, buyers.profile, columns, world)
+        risk = assess(
+            self.settings.credit, self._default_model, self._catalog, buyers.profile, columns, parameters
+        )
         return Purchases(buyers.profile, columns, risk)
 
     def _with_prior(
-        self, day: Day, living: Living, newcomers: np.ndarray, drawn: Purchases, world: World
+        self,
+        day: Day,
+        active: ActiveCustomers,
+        newcomers: np.ndarray,
+        drawn: Purchases,
+        parameters: Parameters,
     ) -> tuple[Purchases, np.ndarray]:
         """The day's purchases under its prior, and customers who come for a single one of them."""
-        if not np.any(world.prior_log_odds):
+        log_odds = parameters[OUTCOME]
+        if not np.any(log_odds):
             return drawn, drawn.profile[:0]
         streams = self.streams.within("prior")
-        arrival = candidates_of(streams, day.date, len(day.event_time), world.prior_log_odds)
+        arrival = draw_candidates(streams, day.date, len(day.event_time), log_odds)
         again = Day(day.date, day.index, day.event_time[arrival])
-        is_first = self._is_first(streams, again, living.anyone)
+        is_first = self._is_first(streams, again, active.anyone)
         nobody_yet = np.zeros(int(is_first.sum()), np.int64)
         strangers = self._customers(streams, again, nobody_yet, again.event_time[is_first]).profile
         candidates = self._draw_purchases(
-            streams, again, living, strangers, self._world_of_records(streams, day.date, len(arrival))
+            streams,
+            again,
+            active,
+            strangers,
+            self.resolution.parameters_of_records(streams, day.date, len(arrival)),
         )
-        shift = np.broadcast_to(np.asarray(world.prior_log_odds, float), len(day.event_time))
+        shift = np.broadcast_to(np.asarray(log_odds, float), len(day.event_time))
         replaced, by = winners(streams, day.date, arrival, candidates.risk["default_probability"], shift)
         mixed = drawn.replaced(replaced, candidates, by)
         mixed.columns["transaction_id"] = drawn.columns["transaction_id"]
         came = replaced[is_first[by]]
         mixed = mixed.by_customers(came, keys_by_moment(day, day.event_time[came], newcomers["customer_id"]))
-        return mixed.under_prior(world.prior_log_odds), mixed.profile[came]
+        return mixed.under_prior(log_odds), mixed.profile[came]
 
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """Shares that the landed tables must show, each on the table whose rows are its draws."""
-        return declarations.shares(self.settings, self.scenario.clock.start, self._drift_of_shares)
+        return claims.shares(self.settings, self.scenario.clock.start, self._share_drift)
 
     @cached_property
-    def _drift_of_shares(self) -> DriftOfShares:
-        moved_names = {part.target.name for drift in self.drifts for part in drift.parts}
-        if moved_names & set(CORRELATED):
-            moved_names |= set(CORRELATED)
-        return DriftOfShares(
-            frozenset(moved_names & set(OF_PURCHASES)), self._expected.shares, self._onset_of_prior
-        )
+    def _share_drift(self) -> ShareDrift:
+        names = {
+            part.target.name
+            for drift in self.drifts
+            for part in drift.parts
+            if part.target.parameter is ParameterKind.SHARES
+        }
+        if names & set(CORRELATED):
+            names |= set(CORRELATED)
+        return ShareDrift(frozenset(names), self.expected.shares, self._prior_from)
 
     @cached_property
-    def _onset_of_prior(self) -> date | None:
+    def _prior_from(self) -> date | None:
         """The first day of any prior drift."""
-        return min((d.course.onset for d in self.drifts if d.drift.kind == "prior"), default=None)
+        return min((d.curve.onset for d in self.drifts if d.drift.kind == "prior"), default=None)
 
     def claims(self) -> Sequence[Claim]:
         """What installments, outcomes and purchases say of each other."""
         kinds = {drift.drift.kind for drift in self.drifts}
         late = self.settings.credit.reporting_delay_days > 0 or "label_delay" in kinds
-        return declarations.claims(self.settings.credit, late)
+        return claims.claims(self.settings.credit, late)
 
     def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
         """Default, with its true probability."""
-        first = min((drift.course.onset for drift in self.drifts), default=None)
-        return [declarations.default(self._law, self._is_stationary(), self._expected.default_rate, first)]
+        default = claims.default(
+            self._default_model, self._is_stationary(), self.expected.rate, self.drifts_from
+        )
+        return [default]
 
     def _is_stationary(self) -> bool:
         """Whether customers come and go as in the reference population, whose tenure is in equilibrium."""
@@ -257,7 +236,7 @@ class BnplGenerator(BaseGenerator):
             return False
         volume = [self.arrivals.factors(day).mean for day in self.scenario.clock.days()]
         by_month = sliding_window_view(volume, min(30, len(volume))).mean(axis=1)
-        return population.repeat_customer_rate < 1 and by_month.max() < LARGEST_GROWTH * by_month.min()
+        return population.repeat_customer_rate < 1 and by_month.max() < MAX_GROWTH * by_month.min()
 
     def _is_first(self, streams: RandomStreams, day: Day, anyone: bool) -> np.ndarray:
         """Which arrivals are first purchases, shape (n_events,)."""
@@ -272,14 +251,14 @@ class BnplGenerator(BaseGenerator):
         day = self.day(when)
         signup_at = day.event_time[self._is_first(self.streams, day, anyone)]
         keys = day.keys(len(signup_at), after=self._earlier_count() if day.index == 0 else 0)
-        if self._onset_of_prior is not None and when >= self._onset_of_prior:
+        if self._prior_from is not None and when >= self._prior_from:
             keys = keys_by_moment(day, signup_at, keys[:0])
         return self._customers(self.streams, day, keys, signup_at)
 
     def _customers(
         self, streams: RandomStreams, day: Day, keys: np.ndarray, signup_at: np.ndarray
     ) -> Customers:
-        mix = self._world(weights_on(self.drifts, day.date)).customers
+        mix = customer_shares(self.resolution.expected_parameters(day.date))
         return draw_customers(self.settings, streams, day.date, day.number, keys, signup_at, mix)
 
     def _earlier_count(self) -> int:

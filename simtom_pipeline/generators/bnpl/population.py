@@ -12,7 +12,7 @@ from .entities import PROFILE, SLOTS, Customers
 
 
 @dataclass(frozen=True)
-class Living:
+class ActiveCustomers:
     """Customers of earlier days as repeat purchases of one day find them; the departed have weight 0."""
 
     customers: Customers
@@ -24,7 +24,7 @@ class Living:
         return len(self.customers) > 0 and bool(self.cumulative_rate[-1] > 0)
 
     def pick(self, uniform: np.ndarray) -> np.ndarray:
-        """Profiles of living customers chosen in proportion to their purchase rate, shape (n,)."""
+        """Profiles of active customers chosen in proportion to their purchase rate, shape (n,)."""
         total = self.cumulative_rate[-1]
         target = np.minimum(uniform * total, np.nextafter(total, 0))
         order = np.argsort(target)  # looked up in order, neighbours share cache lines
@@ -33,7 +33,7 @@ class Living:
         return self.customers.profile[row]
 
     def with_milestone(self, day: int) -> Customers:
-        """Living customers who get a later device or account on `day` (days since 1970-01-01)."""
+        """Active customers who get a later device or account on `day` (days since 1970-01-01)."""
         slots = self.customers.milestones.shape[1]
         rows = np.unique(np.flatnonzero(self.customers.milestones.ravel() == day) // slots)
         found = self.customers.take(rows)
@@ -69,7 +69,7 @@ class Population:
         self._rows_before = {self._start: self._rows}
         self._weighed = (date.min, np.empty(0))
 
-    def before(self, day: date) -> Living:
+    def before(self, day: date) -> ActiveCustomers:
         """Customers who signed up before `day`, departed ones weighing 0."""
         with self._lock:
             if self._first is None or day < self._first:
@@ -80,7 +80,7 @@ class Population:
             weight = self._weight(day)
             if day == self._next and np.count_nonzero(weight) * 2 < len(known) - 1000:
                 self._drop_departed(day)
-            return Living(known, np.cumsum(weight))
+            return ActiveCustomers(known, np.cumsum(weight))
 
     def _weight(self, day: date) -> np.ndarray:
         """Purchase rates of the customers before `day`, the departed ones' 0; kept for the last day asked."""

@@ -12,18 +12,18 @@ import numpy as np
 from scipy.special import log1p
 
 from ..base import MICROSECONDS_PER_DAY, Columns, Day
+from ..drift.parameters import Value
 from ..random_streams import RandomStreams, categorical
 from . import config
 from .entities import ordered
-from .world import Parameter
 
 DAYS_BETWEEN_PAYMENTS = 14
-LONGEST_LEAD = DAYS_BETWEEN_PAYMENTS * MICROSECONDS_PER_DAY - 1
+MAX_LEAD = DAYS_BETWEEN_PAYMENTS * MICROSECONDS_PER_DAY - 1
 """A payment is made after the due date of the one before it; microseconds."""
 
 
 @dataclass(frozen=True)
-class Fate:
+class RepaymentPath:
     """How n loans are repaid; payments are numbered from 0, the one at checkout.
 
     Attributes
@@ -51,7 +51,7 @@ def draw_repayment(
     purchases: Mapping[str, np.ndarray],
     default_probability: np.ndarray,
     arrears_probability: np.ndarray,
-    reporting_delay_days: Parameter,
+    reporting_delay_days: Value,
 ) -> tuple[Columns, Columns]:
     """Columns of `installments` (a row a payment) and of `outcomes` (a row a purchase).
 
@@ -67,26 +67,26 @@ def draw_repayment(
     defaults = uniform("default") < default_probability
     missed = np.where(defaults, 1 + _one_of(count - 1, uniform("first_missed")), count)
     late = (uniform("arrears") < arrears_probability) & (missed > 1)
-    fate = Fate(
+    paths = RepaymentPath(
         count=count,
         defaults=defaults,
         missed=missed,
         late_from=np.where(late, 1 + _one_of(missed - 1, uniform("arrears_start")), count),
         delay=np.where(late, spell_days(credit, uniform("arrears_days")), 0),
-        lead=(_some_part(credit.pays_ahead_share, uniform("pays_ahead")) * LONGEST_LEAD).astype(np.int64),
+        lead=(_some_part(credit.pays_ahead_share, uniform("pays_ahead")) * MAX_LEAD).astype(np.int64),
     )
     method = categorical(uniform("method"), ordered(credit.repayment_method, config.RepaymentMethod))
     part = _some_part(credit.partial_payment_share, uniform("partial"))
-    installments = _installments(credit, day, purchases, fate, part, uniform("partial_wait"), method)
+    installments = _installments(credit, day, purchases, paths, part, uniform("partial_wait"), method)
     reported = reporting_delay(uniform("reporting_delay"), reporting_delay_days)
-    return installments, _outcomes(credit, day, purchases, fate, reported)
+    return installments, _outcomes(credit, day, purchases, paths, reported)
 
 
 def _installments(
     credit: config.Credit,
     day: Day,
     purchases: Mapping[str, np.ndarray],
-    fate: Fate,
+    paths: RepaymentPath,
     part: np.ndarray,
     wait: np.ndarray,
     method: np.ndarray,
@@ -96,26 +96,26 @@ def _installments(
     `part` is the share of the troubled payment that is paid ahead of the rest, `wait` how much of its
     delay passes before that, `method` a code; shapes (n,).
     """
-    loan = np.repeat(np.arange(len(fate.count)), fate.count)
-    number = np.arange(len(loan)) - np.repeat(np.cumsum(fate.count) - fate.count, fate.count)
+    loan = np.repeat(np.arange(len(paths.count)), paths.count)
+    number = np.arange(len(loan)) - np.repeat(np.cumsum(paths.count) - paths.count, paths.count)
     due_at = purchases["event_time"][loan] + number * DAYS_BETWEEN_PAYMENTS * MICROSECONDS_PER_DAY
-    amount_due = _plan(purchases, fate.count, loan, number)
+    amount_due = _plan(purchases, paths.count, loan, number)
 
-    paid = number < fate.missed[loan]
-    caught_up = fate.late_from * DAYS_BETWEEN_PAYMENTS + fate.delay  # days after the purchase
-    in_spell = number >= fate.late_from[loan]
+    paid = number < paths.missed[loan]
+    caught_up = paths.late_from * DAYS_BETWEEN_PAYMENTS + paths.delay  # days after the purchase
+    in_spell = number >= paths.late_from[loan]
     overdue = np.where(in_spell, np.maximum(caught_up[loan] - number * DAYS_BETWEEN_PAYMENTS, 0), 0)
-    ahead = np.where((number > 0) & (overdue == 0), fate.lead[loan], 0)
+    ahead = np.where((number > 0) & (overdue == 0), paths.lead[loan], 0)
     paid_at = due_at + overdue * MICROSECONDS_PER_DAY - ahead
     not_before = (purchases["event_time"] + caught_up * MICROSECONDS_PER_DAY)[loan]
     paid_at = np.where(in_spell, np.maximum(paid_at, not_before), paid_at)
 
-    in_arrears = fate.late_from < fate.count
-    troubled = np.minimum(fate.late_from, fate.missed)
+    in_arrears = paths.late_from < paths.count
+    troubled = np.minimum(paths.late_from, paths.missed)
     partial = np.where(number == troubled[loan], (part[loan] * amount_due).astype(np.int64), 0)
-    waited = np.where(in_arrears, fate.delay, credit.charge_off_days) * wait
+    waited = np.where(in_arrears, paths.delay, credit.charge_off_days) * wait
     partial_at = due_at + (waited * MICROSECONDS_PER_DAY).astype(np.int64)[loan]
-    fined = np.where(fate.delay >= credit.late_fee_after_days, fate.late_from, fate.missed)
+    fined = np.where(paths.delay >= credit.late_fee_after_days, paths.late_from, paths.missed)
     return {
         "transaction_id": purchases["transaction_id"][loan],
         "installment_number": number + 1,
@@ -132,7 +132,7 @@ def _installments(
     }
 
 
-def reporting_delay(uniform: np.ndarray, mean_days: Parameter) -> np.ndarray:
+def reporting_delay(uniform: np.ndarray, mean_days: Value) -> np.ndarray:
     """Exponential time from a charge-off to its report in whole microseconds, shape (n,)."""
     return (-log1p(-uniform) * mean_days * MICROSECONDS_PER_DAY).astype(np.int64)
 
@@ -141,14 +141,14 @@ def _outcomes(
     credit: config.Credit,
     day: Day,
     purchases: Mapping[str, np.ndarray],
-    fate: Fate,
+    paths: RepaymentPath,
     reported: np.ndarray,
 ) -> Columns:
     """A default is known when its first missed payment is charged off, all else when the last could be.
 
     What is known is reported later by `reported` microseconds, shape (n,).
     """
-    last = fate.count - 1
+    last = paths.count - 1
 
     def charged_off(number: np.ndarray) -> np.ndarray:
         days = number * DAYS_BETWEEN_PAYMENTS + credit.charge_off_days
@@ -157,11 +157,11 @@ def _outcomes(
     return {
         "transaction_id": purchases["transaction_id"],
         "day": day.filled(len(last)),
-        "will_default": fate.defaults,
+        "will_default": paths.defaults,
         "days_to_first_missed_payment": np.ma.masked_array(
-            fate.missed * DAYS_BETWEEN_PAYMENTS, ~fate.defaults
+            paths.missed * DAYS_BETWEEN_PAYMENTS, ~paths.defaults
         ),
-        "label_available_at": charged_off(np.where(fate.defaults, fate.missed, last)),
+        "label_available_at": charged_off(np.where(paths.defaults, paths.missed, last)),
         "matured_at": charged_off(last),
     }
 

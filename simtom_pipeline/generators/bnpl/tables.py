@@ -150,13 +150,13 @@ TRANSACTIONS = TableContract(
     ),
 )
 
-OF_A_PURCHASE = (ForeignKey("transaction_id", "transactions"),)
+PURCHASE_KEY = (ForeignKey("transaction_id", "transactions"),)
 
 INSTALLMENTS = TableContract(
     name="installments",
     row="one scheduled payment and what became of it in the end",
     primary_key=("transaction_id", "installment_number"),
-    foreign_keys=OF_A_PURCHASE,
+    foreign_keys=PURCHASE_KEY,
     columns=(
         Column("transaction_id", BIGINT, "the purchase that is paid"),
         Column("installment_number", SMALLINT, "1 is the payment at checkout"),
@@ -213,7 +213,7 @@ OUTCOMES = TableContract(
     name="outcomes",
     row="what a purchase turned out to be; not to be used before label_available_at",
     primary_key=("transaction_id",),
-    foreign_keys=OF_A_PURCHASE,
+    foreign_keys=PURCHASE_KEY,
     columns=(
         Column("transaction_id", BIGINT, "the purchase"),
         DAY,
@@ -249,7 +249,7 @@ DEFAULT_RISK = TableContract(
     name="default_risk",
     row="the true default probability of a purchase",
     primary_key=("transaction_id",),
-    foreign_keys=OF_A_PURCHASE,
+    foreign_keys=PURCHASE_KEY,
     truth=True,
     columns=(
         Column("transaction_id", BIGINT, "the purchase"),

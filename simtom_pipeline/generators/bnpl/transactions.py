@@ -8,18 +8,18 @@ from typing import get_args
 import numpy as np
 
 from ..base import MICROSECONDS_PER_DAY, Day
+from ..drift.parameters import Parameters
+from ..drift.reachable import whole
 from ..random_streams import RandomStreams, categorical, cumulative, poisson
-from ..reachable import whole
 from . import config
 from .buyers import Buyers
 from .catalog import Catalog
 from .entities import ordered, year_month_day
-from .screening import risk_level, risk_score
-from .world import World
+from .risk_score import risk_level, risk_score
 
-FEWEST_CENTS = 4
+MIN_CENTS = 4
 """A cent for each of four payments."""
-SMALLEST = {"amount": FEWEST_CENTS, "time_on_site_seconds": 1, "price_comparison_time": 1}
+WHOLE_MINIMUM = {"amount": MIN_CENTS, "time_on_site_seconds": 1, "price_comparison_time": 1}
 """What a numeric covariate is at least, in cents or seconds."""
 DURATIONS = {
     "time_on_site_seconds": ("transaction.time_on_site", "time_on_site_median_seconds"),
@@ -75,7 +75,7 @@ def draw_transactions(
     day: Day,
     buyers: Buyers,
     is_first: np.ndarray,
-    world: World,
+    parameters: Parameters,
 ) -> dict[str, np.ndarray]:
     """Columns of the day's purchases, n of them; `is_first` has shape (n,)."""
     n = len(is_first)
@@ -88,12 +88,12 @@ def draw_transactions(
     trusted = time - buyer["device_first_seen_at"][rows, device] > TRUSTED_AFTER
     limit = buyer["credit_limit"][rows, account]
 
-    scenario = categorical(uniform("risk_scenario"), world.risk_scenario)
-    category = categorical(uniform("category"), world.product_category)
+    scenario = categorical(uniform("risk_scenario"), parameters["risk_scenario"])
+    category = categorical(uniform("category"), parameters["product_category"])
     product = catalog.choose(uniform("product"), category, limit, behaviors.price_tilt[scenario])
     price = _discounted(settings.catalog, catalog.price_cents[product], uniform("discount"))
-    amount = whole(price, world.amount, SMALLEST["amount"]).astype(np.int64)
-    stress = np.broadcast_to(np.asarray(world.stress, float), n)
+    amount = whole(price, parameters["amount"], WHOLE_MINIMUM["amount"]).astype(np.int64)
+    stress = np.broadcast_to(np.asarray(parameters["economic_stress_factor"], float), n)
     score = risk_score(
         buyer["credit_score_range"],
         buyer["verification_level"],
@@ -130,12 +130,12 @@ def draw_transactions(
         "customer_age_bracket": np.searchsorted(_AGE_FROM, age, side="right"),
         "customer_tenure_days": (time - buyer["signup_at"]) // MICROSECONDS_PER_DAY,
         "device_is_trusted": trusted,
-        **_at_the_checkout(streams, behaviors, day, scenario, world),
+        **_at_the_checkout(streams, behaviors, day, scenario, parameters),
     }
 
 
 def _at_the_checkout(
-    streams: RandomStreams, behaviors: BehaviorTable, day: Day, scenario: np.ndarray, world: World
+    streams: RandomStreams, behaviors: BehaviorTable, day: Day, scenario: np.ndarray, parameters: Parameters
 ) -> dict[str, np.ndarray]:
     """What the buyer did on the way to the purchase, as its risk scenario has it; columns of shape (n,)."""
     n = len(scenario)
@@ -147,7 +147,7 @@ def _at_the_checkout(
         "cart_abandonment_count": behaviors.abandonments(scenario, abandonment),
         **{
             name: whole(
-                behaviors.seconds(name, scenario, streams, day.date), getattr(world, name), SMALLEST[name]
+                behaviors.seconds(name, scenario, streams, day.date), parameters[name], WHOLE_MINIMUM[name]
             ).astype(np.int32)
             for name in DURATIONS
         },
@@ -160,7 +160,7 @@ def _discounted(catalog: config.Catalog, list_cents: np.ndarray, uniform: np.nda
     if probability == 0:
         return list_cents
     discount = np.where(uniform < probability, uniform / probability, 0.0) * catalog.largest_discount
-    return np.maximum(np.rint(list_cents * (1 - discount)), FEWEST_CENTS).astype(np.int64)
+    return np.maximum(np.rint(list_cents * (1 - discount)), MIN_CENTS).astype(np.int64)
 
 
 def _installment_count(amount_cents: np.ndarray, longer: np.ndarray) -> np.ndarray:

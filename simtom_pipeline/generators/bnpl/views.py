@@ -127,7 +127,7 @@ FEATURES = (
 """What was known at the moment of the purchase, from its own record."""
 
 
-def _of_view(view: ViewContract, alias: str, *names: str) -> tuple[ViewColumn, ...]:
+def _view_columns(view: ViewContract, alias: str, *names: str) -> tuple[ViewColumn, ...]:
     """Columns of another view, unchanged."""
     columns = {column.name: column for column in view.columns}
     return tuple(
@@ -135,7 +135,7 @@ def _of_view(view: ViewContract, alias: str, *names: str) -> tuple[ViewColumn, .
     )
 
 
-HISTORY = _of_view(
+HISTORY = _view_columns(
     CUSTOMER_HISTORY,
     "h",
     "purchases_so_far",
@@ -160,7 +160,7 @@ def _known_at(expression: str, meaning: str, column: tuple[str, str]) -> tuple[V
 def _as_of(rows: ViewContract, name: str, row: str, *columns: ViewColumn) -> ViewContract:
     """The macro of the rows that were known at a moment: what they show but their moments, or `columns`."""
     moments = ("known_at", "known_delivered_at")
-    shown = _of_view(rows, "r", *(c.name for c in rows.columns if c.name not in moments))
+    shown = _view_columns(rows, "r", *(c.name for c in rows.columns if c.name not in moments))
     return ViewContract(
         name=name,
         row=row,
@@ -228,7 +228,7 @@ LABELS_ASOF = _as_of(
     "labels_asof",
     "a label that is known at as_of, without those that were lost; those of defaults are known before their"
     " cohort matures",
-    *_of_view(
+    *_view_columns(
         LABEL_ROWS,
         "r",
         "transaction_id",

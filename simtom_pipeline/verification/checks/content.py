@@ -125,7 +125,9 @@ def _simulated_again(
     if not of_this_world or not clock.start <= drawn <= clock.end:
         return None
     simulated = history.simulation.simulate_day(drawn)[contract.name]
-    return queries.differing_rows(history.connection, history.name, contract, day, simulated)
+    return queries.differing_rows(
+        history.connection, history.name, contract, day, simulated, by_any_code=False
+    )
 
 
 def one_world(history: LandedHistory) -> Finding:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...generators.ledger import DRIFT_LEDGER_DAILY, LedgerPart
+from ...generators.drift.ledger import DRIFT_LEDGER_DAILY, LedgerPart
 from ...moments import day_number
+from ...scenarios.base import OUTCOME_RATE
 from ...scenarios.drifts import Effect, Sudden
 from ...scenarios.models import Scenario
 from ...simulation import Simulation, make_generator
@@ -74,6 +75,12 @@ def _stated(history: LandedHistory, part: LedgerPart) -> list[Effect]:
     first = next(p for p in history.expectations.ledger_parts() if p.drift_id == part.drift_id)
     drifts = (drift for drift in history.scenario.all_drifts if drift.id == part.drift_id)
     return [drift.effect for drift in drifts if part.target == first.target]
+
+
+def _said(history: LandedHistory, size: str) -> str:
+    """A size in the words of the scenario's generator."""
+    vocabulary = history.scenario.settings.drift_vocabulary
+    return vocabulary.outcome_rate if size == OUTCOME_RATE else size
 
 
 def _intended(history: LandedHistory, drift_id: str, target: str) -> Intended:
@@ -145,7 +152,7 @@ def _judged(history: LandedHistory, part: LedgerPart, entry: queries.LedgerEntry
     for effect in _stated(history, part):
         for size in Statement(effect, entry, intended).sizes():
             verdict = Verdict.PASSED if size.is_met else Verdict.FAILED
-            yield _row(f"stated {size.name}", "", 0, size.found, size.stated), verdict
+            yield _row(f"stated {_said(history, size.name)}", "", 0, size.found, size.stated), verdict
     landed = [row for row in rows if row["rows"]]
     if not landed:
         return

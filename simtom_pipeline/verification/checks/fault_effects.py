@@ -40,11 +40,11 @@ from ...validation.decisions import Finding
 from ...validation.faults import law_p, rate_p, spread_over_unit
 from ..check import Check
 from ..corrupted_history import (
-    clean_rows,
     fault_ledger,
     hit_probability,
     key_in_ledger,
     key_of,
+    rows_without_faults,
     tables_with_faults,
 )
 from ..history import LandedHistory
@@ -106,7 +106,7 @@ def _dropped_day_statements(
     )
     before = [one.id for one in earlier if isinstance(one, DroppedDay)]
     there = " UNION ".join(
-        f"SELECT day FROM {clean_rows(history, table)} ANTI JOIN (SELECT DISTINCT day FROM {ledger}"
+        f"SELECT day FROM {rows_without_faults(history, table)} ANTI JOIN (SELECT DISTINCT day FROM {ledger}"
         f" WHERE table_name = '{table}' AND list_contains($before, fault_id)) USING (day)"
         for table in tables
     )
@@ -138,7 +138,8 @@ def _row_statements(
         unheard = history.count(
             f"SELECT count(*) FROM {entries} f WHERE spoilt_value IS NOT DISTINCT FROM original_value"
             " OR NOT EXISTS (SELECT 1 FROM"
-            f" (SELECT DISTINCT day, {quoted(name)} AS value FROM {clean_rows(history, contract.name)}) c"
+            f" (SELECT DISTINCT day, {quoted(name)} AS value"
+            f" FROM {rows_without_faults(history, contract.name)}) c"
             f" WHERE c.day = f.day AND c.value IS NOT DISTINCT FROM TRY_CAST(f.spoilt_value AS {kind}))"
         )
         n = history.count(f"SELECT count(*) FROM {entries}")
@@ -195,7 +196,7 @@ def _hits(history: LandedHistory, fault: Fault, contract: TableContract, column:
 
 def _before(history: LandedHistory, contract: TableContract, column: str, earlier: Sequence[Fault]) -> str:
     """Clean rows of days that arrived, whose value no earlier fault has hit."""
-    rows = clean_rows(history, contract.name)
+    rows = rows_without_faults(history, contract.name)
     ledger, table = fault_ledger(history), contract.name
     if any(isinstance(fault, DroppedDay) for fault in on_table(history.scenario.faults, table)):
         rows = (
@@ -216,7 +217,7 @@ def _last_of_day(history: LandedHistory, contract: TableContract) -> str:
     """The row of each day after which nothing happened."""
     backwards = ", ".join(f"{quoted(name)} DESC" for name in (contract.dated_by or "", *contract.primary_key))
     return (
-        f"(SELECT {key_of(contract)} FROM {clean_rows(history, contract.name)}"
+        f"(SELECT {key_of(contract)} FROM {rows_without_faults(history, contract.name)}"
         f" QUALIFY row_number() OVER (PARTITION BY day ORDER BY {backwards}) = 1)"
     )
 
@@ -224,7 +225,7 @@ def _last_of_day(history: LandedHistory, contract: TableContract) -> str:
 def _with_clean(history: LandedHistory, fault: Fault, contract: TableContract, column: str) -> str:
     """Ledger entries of a fault beside the clean row, with the moment of the row `places` later."""
     keys = key_in_ledger(contract)
-    rows = clean_rows(history, contract.name)
+    rows = rows_without_faults(history, contract.name)
     if isinstance(fault, OutOfOrder):
         moment, keys_in_order = quoted(contract.dated_by or ""), key_of(contract)
         rows = (
@@ -362,7 +363,7 @@ def _stuck_statements(
     first = (
         f"SELECT day, {number} AS stretch,"
         f" first({value} ORDER BY {moment}, {key_of(contract)}) FILTER ({value} IS NOT NULL) AS first_value"
-        f" FROM {clean_rows(history, contract.name)} GROUP BY ALL"
+        f" FROM {rows_without_faults(history, contract.name)} GROUP BY ALL"
     )
     eligible = history.per_day(
         f"SELECT day, count(DISTINCT stretch) FROM (SELECT *, {number} AS stretch FROM {free})"

@@ -12,7 +12,7 @@ from ...simulation import Simulation
 from ...sql import quoted
 from ...validation.decisions import Finding, Row, logical
 from ..check import Check
-from ..corrupted_history import clean_rows, fault_ledger, key_in_ledger, key_of, tables_with_faults
+from ..corrupted_history import fault_ledger, key_in_ledger, key_of, rows_without_faults, tables_with_faults
 from ..history import LandedHistory
 from ..same_rows import same_rows
 
@@ -97,7 +97,7 @@ def _not_explained(history: LandedHistory, contract: TableContract) -> str:
         else f"c.{quoted(c.name)}"
         for c in landed.columns
     ]
-    joined = f"FROM {clean_rows(history, contract.name)} c JOIN entries e USING ({key})"
+    joined = f"FROM {rows_without_faults(history, contract.name)} c JOIN entries e USING ({key})"
     table = quoted(history.name, contract.name)
     names = ", ".join(f"l.{quoted(c.name)}" for c in landed.columns)
     return (

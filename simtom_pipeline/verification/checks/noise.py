@@ -16,7 +16,7 @@ from ...validation.decisions import Finding
 from ...validation.faults import law_p, rate_p, spread_between
 from ..as_simulated import as_simulated
 from ..check import Check
-from ..corrupted_history import clean_rows, key_in_ledger, key_of
+from ..corrupted_history import key_in_ledger, key_of, rows_without_faults
 from ..history import LandedHistory
 from ..same_rows import same_rows
 from ..statements import Statement, judged
@@ -98,7 +98,8 @@ def _values(history: LandedHistory, contract: TableContract, name: str) -> tuple
     keys = key_in_ledger(contract)
     found = history.connection.execute(
         f"SELECT CAST({quoted(name)} AS DOUBLE) AS landed, true_value, measured_value"
-        f" FROM {clean_rows(history, contract.name)} LEFT JOIN (SELECT {keys}, true_value, measured_value"
+        f" FROM {rows_without_faults(history, contract.name)}"
+        f" LEFT JOIN (SELECT {keys}, true_value, measured_value"
         f" FROM {history.relations.name_of(NOISE_LEDGER)}"
         f" WHERE table_name = '{contract.name}' AND column_name = '{name}') USING ({key_of(contract)})"
         f" ORDER BY {key_of(contract)}"

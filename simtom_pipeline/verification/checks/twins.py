@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...generators.ledger import DRIFT_LEDGER
+from ...generators.drift.ledger import DRIFT_LEDGER
 from ...scenarios.models import ALL_DRIFTS, TWIN_MARK
 from ...simulation import Simulation
 from ...validation.decisions import Finding, Row, Verdict, logical

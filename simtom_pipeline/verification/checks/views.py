@@ -16,7 +16,7 @@ from ...simulation import Simulation
 from ...sql import listed, quoted, truth_schema
 from ...validation.decisions import Finding, Verdict, logical
 from ..check import Check
-from ..corrupted_history import clean_rows
+from ..corrupted_history import rows_without_faults
 from ..history import LandedHistory
 
 MAX_EVENTS = 50_000
@@ -76,7 +76,7 @@ class _Worlds:
         try:
             chosen = self._choose()
             for contract in self._tables:
-                clean = self._located(clean_rows(self.history, contract.name))
+                clean = self._located(rows_without_faults(self.history, contract.name))
                 landed = self._located(quoted(self.history.name, contract.name))
                 where = chosen.get(contract.name, "")
                 for world, rows in ((LANDED, landed), (CLEAN, clean)):
@@ -90,7 +90,7 @@ class _Worlds:
     def _choose(self) -> dict[str, str]:
         """Conditions, by table, that keep the events of some of the clusters where there are many."""
         events = next(c for c in self._tables if c.name == self.history.relations.event_table)
-        clean = clean_rows(self.history, events.name)
+        clean = rows_without_faults(self.history, events.name)
         ((count,),) = self._run(f"SELECT count(*) // {MAX_EVENTS} + 1 FROM {clean}")
         if count == 1:
             return {}

@@ -1,30 +1,14 @@
-"""Documents made from declarations: the JSON schema of scenarios, the data dictionary, pictures of drifts.
+"""The data dictionary, `docs/tables.md`: every table and view, from the contracts."""
 
-`python -m simtom_pipeline.documents` writes them; a test fails when schema or dictionary are not current.
-"""
+from simtom_pipeline.contracts import TableContract, ViewContract
+from simtom_pipeline.corruption.ledgers import FAULT_LEDGER, NOISE_LEDGER
+from simtom_pipeline.generators.drift.ledger import DERIVED
+from simtom_pipeline.record_tables import RECORDS
+from simtom_pipeline.simulation import registry
 
-import json
-from pathlib import Path
+from . import BUILT_IN_GENERATOR, REPOSITORY
 
-from .contracts import TableContract, ViewContract
-from .corruption.ledgers import FAULT_LEDGER, NOISE_LEDGER
-from .generators.ledger import DERIVED
-from .pictures import charts, svg
-from .record_tables import RECORDS
-from .scenarios.schema import json_schema
-from .simulation import load_scenario, registry
-
-PACKAGE = Path(__file__).parent
-SCHEMA_FILE = PACKAGE / "scenarios" / "scenario.schema.json"
-DICTIONARY_FILE = PACKAGE.parent / "docs" / "tables.md"
-SCENARIO_PAGES = PACKAGE.parent / "docs" / "scenarios"
-BUILT_IN_GENERATOR = "bnpl"
-
-
-def schema_text() -> str:
-    """The JSON schema, for the generators that come with the package."""
-    generator = registry().generator(BUILT_IN_GENERATOR)
-    return json.dumps(json_schema({BUILT_IN_GENERATOR: generator.settings_model}), indent=1) + "\n"
+DICTIONARY_FILE = REPOSITORY / "docs" / "tables.md"
 
 
 def dictionary_text() -> str:
@@ -71,18 +55,3 @@ def _columns(contract: TableContract | ViewContract) -> str:
         )
         lines.append(f"| `{column.name}` | `{kind}` | {column.scale} | {column.description} |")
     return "\n".join(lines) + "\n"
-
-
-def write_pictures() -> None:
-    """A picture of every drift, and of the faults, of the scenarios that have a page."""
-    for page in sorted(SCENARIO_PAGES.glob("*.md")):
-        for key, chart in charts(load_scenario(page.stem)).items():
-            if key.startswith(("drift_", "faults")):
-                target = SCENARIO_PAGES / f"{page.stem}_{key.removeprefix('drift_')}.svg"
-                target.write_text(svg(chart))
-
-
-if __name__ == "__main__":
-    SCHEMA_FILE.write_text(schema_text())
-    DICTIONARY_FILE.write_text(dictionary_text())
-    write_pictures()

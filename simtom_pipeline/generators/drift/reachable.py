@@ -12,8 +12,8 @@ from math import exp, log
 
 import numpy as np
 
-from . import distance
-from .exact import DECIMALS, exact_sum, steady
+from ..exact import DECIMALS, exact_sum, steady
+from . import distances
 
 SIZE_TOLERANCE = 0.2
 """A size that differs by more from the stated one, relative to it, is not what was stated."""
@@ -21,9 +21,9 @@ CLOSE, EXACT = 0.02, 0.01
 """Off by less than the first, a guess is taken; off by less than the second, the larger of several drifts."""
 TRIED = np.union1d(np.geomspace(1e-6, 0.01, 60), np.linspace(0.0, 1.0, 201))
 """Which parts of the largest step, the logarithm of a factor, are tried."""
-THINNEST = 1e-8
+MIN_PLATEAU = 1e-8
 """Factors that give a size lie this far apart at least, by their logarithm."""
-SMALLEST_BIN = 0.002
+MIN_BIN_SHARE = 0.002
 """Share of a bin of the reference population at least."""
 HALVINGS = 40
 
@@ -74,10 +74,10 @@ class WholeNumbers:
         inner = np.searchsorted(values, top) - 1
         if inner < 0:
             return np.empty(0)
-        tenths = np.arange(1, distance.BINS) / distance.BINS
+        tenths = np.arange(1, distances.BINS) / distances.BINS
         edges = np.unique(np.minimum(values[np.searchsorted(below, tenths)], values[inner])) + 0.5
         cut = self.below(edges, UNCHANGED)
-        return edges[(np.diff(cut, prepend=0.0) >= SMALLEST_BIN) & (1 - cut >= SMALLEST_BIN)]
+        return edges[(np.diff(cut, prepend=0.0) >= MIN_BIN_SHARE) & (1 - cut >= MIN_BIN_SHARE)]
 
     def below(self, at: np.ndarray, factors: Factors, weights: Sequence[np.ndarray] = ()) -> np.ndarray:
         """Distribution function of what lands, shape of `at`; weights of the values under each factor."""
@@ -105,8 +105,8 @@ class WholeNumbers:
         shares, reference = self.shares(factors, weights), self.shares()
         values, gap = self._gap(factors, weights)
         return {
-            "psi": distance.psi(shares, reference),
-            "hellinger": distance.hellinger(shares, reference),
+            "psi": distances.psi(shares, reference),
+            "hellinger": distances.hellinger(shares, reference),
             "ks": float(gap.max()),
             "w1": exact_sum(gap[:-1] * np.diff(np.log(values))),
         }
@@ -138,7 +138,7 @@ class WholeNumbers:
         shares[row, edge], shares[row, edge + 1] = -moves, moves
         shares = np.maximum(np.cumsum(shares, axis=0), 0.0)
         start, end = np.concatenate([[0.0], at]), np.append(at, furthest)
-        wide = end - start > THINNEST
+        wide = end - start > MIN_PLATEAU
         return ((start + end) / 2)[wide], shares[wide]
 
     def size(self, name: str) -> Callable[[float], float]:
@@ -148,7 +148,7 @@ class WholeNumbers:
             return lambda step: abs(log(self.mean(_factor(step))) - before)
         if name == "ks":
             return lambda step: float(self._gap(_factor(step))[1].max())
-        measure, reference = {"psi": distance.psi, "hellinger": distance.hellinger}[name], self.shares()
+        measure, reference = {"psi": distances.psi, "hellinger": distances.hellinger}[name], self.shares()
         return lambda step: measure(self.shares(_factor(step)), reference)
 
 
@@ -176,22 +176,25 @@ class Found:
 def nearest_in_bins(numbers: WholeNumbers, name: str, wanted: float, sign: float, furthest: float) -> Found:
     """The nearest to a PSI or Hellinger distance of all that factors above or below one reach."""
     steps, shares = numbers.plateaus(sign, furthest)
-    sizes = OF_BINS[name](shares, numbers.shares())
+    sizes = SIZES_OF_BINS[name](shares, numbers.shares())
     return _best(steps, sizes, wanted)
 
 
 def _psi(shares: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """As `distance.psi`, of every row; shape (m,)."""
-    q, p = (np.maximum(some, distance.SMALLEST_SHARE) for some in (shares, reference))
+    """As `distances.psi`, of every row; shape (m,)."""
+    q, p = (np.maximum(some, distances.MIN_SHARE) for some in (shares, reference))
     return ((q - p) * np.log(q / p)).sum(axis=1)
 
 
 def _hellinger(shares: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """As `distance.hellinger`, of every row; shape (m,)."""
+    """As `distances.hellinger`, of every row; shape (m,)."""
     return np.sqrt(((np.sqrt(shares) - np.sqrt(reference)) ** 2).sum(axis=1) / 2)
 
 
-OF_BINS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"psi": _psi, "hellinger": _hellinger}
+SIZES_OF_BINS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "psi": _psi,
+    "hellinger": _hellinger,
+}
 
 
 def nearest(size: Callable[[float], float], wanted: float, furthest: float) -> Found:

@@ -7,13 +7,13 @@ from typing import get_args
 
 from ...contracts import Claim, DeclaredOutcome, DeclaredShares
 from . import config
-from .credit import DefaultLaw
+from .credit import DefaultModel
+from .drift_targets import AGE_BRACKET_AT_SIGNUP
 from .repayment import DAYS_BETWEEN_PAYMENTS
-from .targets import AGE_BRACKET_AT_SIGNUP
 
 
 @dataclass(frozen=True)
-class DriftOfShares:
+class ShareDrift:
     """What drift does to declared shares.
 
     Attributes
@@ -28,19 +28,19 @@ class DriftOfShares:
     prior_from: date | None
 
 
-def shares(settings: config.BnplSettings, first_day: date, drift: DriftOfShares) -> list[DeclaredShares]:
+def shares(settings: config.BnplSettings, first_day: date, drift: ShareDrift) -> list[DeclaredShares]:
     """Shares that the landed tables must show, each on the table whose rows are its draws."""
     return [_under(drift, declared, first_day) for declared in _without_drift(settings, first_day)]
 
 
-FIRST_OF_A_CUSTOMER = {
+FIRST_ITEM_CONDITION = {
     "device_type": "device_id % 10 = 1",
     "payment_provider": "payment_method_id % 10 = 1",
 }
 """Later devices and accounts have the shares of the day on which their customer signed up."""
 
 
-def _under(drift: DriftOfShares, declared: DeclaredShares, first_day: date) -> DeclaredShares:
+def _under(drift: ShareDrift, declared: DeclaredShares, first_day: date) -> DeclaredShares:
     conditions = [declared.where]
     if drift.prior_from is not None:
         conditions.append(f"day < DATE '{drift.prior_from}'")
@@ -49,7 +49,7 @@ def _under(drift: DriftOfShares, declared: DeclaredShares, first_day: date) -> D
         return replace(declared, where=" AND ".join(conditions))
     if declared.table != "transactions":
         # Who was there before the first day has not drifted yet.
-        conditions += [f"day > DATE '{first_day}'", FIRST_OF_A_CUSTOMER.get(name, "true")]
+        conditions += [f"day > DATE '{first_day}'", FIRST_ITEM_CONDITION.get(name, "true")]
     return replace(declared, where=" AND ".join(conditions), drifting=lambda day: drift.on(name, day))
 
 
@@ -111,10 +111,10 @@ def claims(credit: config.Credit, reported_late: bool) -> list[Claim]:
 
     `reported_late` says whether reports of labels may take time.
     """
-    return [*_claims_of_installments(credit), *_claims_of_outcomes(credit, reported_late)]
+    return [*_installment_claims(credit), *_outcome_claims(credit, reported_late)]
 
 
-def _claims_of_installments(credit: config.Credit) -> Iterator[Claim]:
+def _installment_claims(credit: config.Credit) -> Iterator[Claim]:
     off, grace = credit.charge_off_days, credit.late_fee_after_days
     yield _claim(
         "installments.amounts_add_up",
@@ -174,7 +174,7 @@ def _claims_of_installments(credit: config.Credit) -> Iterator[Claim]:
     )
 
 
-def _claims_of_outcomes(credit: config.Credit, reported_late: bool) -> Iterator[Claim]:
+def _outcome_claims(credit: config.Credit, reported_late: bool) -> Iterator[Claim]:
     off = credit.charge_off_days
     yield _claim(
         "outcomes.default_is_an_unpaid_installment",
@@ -225,7 +225,7 @@ def _claim(name: str, meaning: str, credit: config.Credit, **violated: str) -> C
 
 
 def default(
-    law: DefaultLaw, is_reference: bool, rate: Callable[[date], float], drifts_from: date | None
+    model: DefaultModel, is_reference: bool, rate: Callable[[date], float], drifts_from: date | None
 ) -> DeclaredOutcome:
     """Default, with its true probability; `rate` is the expected one of a day."""
     return DeclaredOutcome(
@@ -235,7 +235,7 @@ def default(
         truth="default_risk",
         probability="default_probability",
         rate=rate,
-        auc=law.expected_auc,
+        auc=model.expected_auc,
         drifts_from=drifts_from,
         is_reference=is_reference,
         public={
@@ -244,4 +244,6 @@ def default(
             "customer_history": "transaction_id",
         },
         not_public=("will_default", "days_to_first_missed_payment"),
+        name="default",
+        rows="purchases",
     )

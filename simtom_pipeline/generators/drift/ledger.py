@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ..contracts import (
+from ...contracts import (
     BIGINT,
     BOOLEAN,
     DATE,
@@ -35,7 +35,7 @@ DRIFT_LEDGER = TableContract(
         Column("target", TEXT, "what drifts; a composite drift has several targets"),
         Column("phase", INTEGER, "number of the movement, from 1"),
         Column("is_reversion", BOOLEAN, "whether it leads back to the old concept"),
-        Column("kind", TEXT, "covariate, prior, concept, label_delay, volume or economic_stress"),
+        Column("kind", TEXT, "kind of the drift, as the scenario calls it"),
         Column("schedule", TEXT, "sudden, gradual, linear, seasonal or pulse"),
         Column("schedule_from", DATE, "`at` or `from` of the schedule"),
         Column("schedule_to", DATE, "`to` of the schedule", nullable=True),
@@ -54,7 +54,7 @@ DRIFT_LEDGER = TableContract(
         Column("reference_to", DATE, "its last day, before any drift; NULL if there is none", nullable=True),
         Column("causal_descendants", TEXTS, "table.column of what may differ from the twin"),
         Column("scenario_digest", TEXT, "SHA-256 of everything the scenario says"),
-        Column("versions", TEXT, "versions of simtom_pipeline and NumPy"),
+        Column("versions", TEXT, "versions of simtom_pipeline and NumPy", tells_code=True),
     ),
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ DRIFT_LEDGER_DAILY = TableContract(
         Column("realised_ks", DOUBLE, "against the landed reference window", nullable=True),
         Column("realised_hellinger", DOUBLE, "against the landed reference window", nullable=True),
         Column("realised_w1", DOUBLE, "against the landed reference window", nullable=True),
-        Column("realised_default_rate", DOUBLE, "share of purchases that default", "0 to 1", nullable=True),
+        Column("realised_default_rate", DOUBLE, "share of yes among the outcomes", "0 to 1", nullable=True),
         Column("realised_bayes_auc", DOUBLE, "of the true probability, on the day's outcomes", nullable=True),
     ),
 )  # fmt: skip

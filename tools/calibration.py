@@ -1,6 +1,6 @@
 """How close a year of the baseline comes to published figures: `docs/calibration.md`, from a real run.
 
-`python -m simtom_pipeline.calibration` simulates and lands the year and writes the page; a test fails
+`python -m tools.calibration` simulates and lands the year and writes the page; a test fails
 when the page is not what a run gives.
 """
 
@@ -10,11 +10,13 @@ from pathlib import Path
 
 import duckdb
 
-from .history import land_history
-from .landing import connect
-from .simulation import Simulation, load_scenario
+from simtom_pipeline.history import land_history
+from simtom_pipeline.landing import connect
+from simtom_pipeline.simulation import Simulation, load_scenario
 
-CALIBRATION_FILE = Path(__file__).parents[1] / "docs" / "calibration.md"
+from . import REPOSITORY
+
+CALIBRATION_FILE = REPOSITORY / "docs" / "calibration.md"
 
 SPOTLIGHT = "CFPB data spotlight, Dec 2025 (six firms, 2023)"
 CONSUMER_USE = "CFPB, Jan 2025 (2021-22)"
@@ -28,7 +30,7 @@ BLOCK = "Block, 10-K"
 
 
 @dataclass(frozen=True)
-class Target:
+class PublishedFigure:
     """A published figure, how it is measured on the landed baseline, and how far off it may be."""
 
     what: str
@@ -67,9 +69,11 @@ def _hour(hour: int) -> str:
     return f"SELECT 2400 * avg(CAST(hour(event_time) = {hour} AS INTEGER)) FROM baseline.transactions"
 
 
-TARGETS = (
-    Target("average purchase", 135, 4, "USD", SPOTLIGHT, "SELECT avg(amount) FROM baseline.transactions"),
-    Target(
+PUBLISHED_FIGURES = (
+    PublishedFigure(
+        "average purchase", 135, 4, "USD", SPOTLIGHT, "SELECT avg(amount) FROM baseline.transactions"
+    ),
+    PublishedFigure(
         "loans a user, one lender, a year",
         6.3,
         0.3,
@@ -78,8 +82,10 @@ TARGETS = (
         "SELECT count(*) / count(DISTINCT customer_id) FROM baseline.transactions",
         follows=True,
     ),
-    Target("loans charged off", 1.83, 0.15, "%", SPOTLIGHT, _share("will_default", "baseline.outcomes")),
-    Target(
+    PublishedFigure(
+        "loans charged off", 1.83, 0.15, "%", SPOTLIGHT, _share("will_default", "baseline.outcomes")
+    ),
+    PublishedFigure(
         "loans with a late fee",
         4.1,
         0.3,
@@ -91,7 +97,7 @@ TARGETS = (
         ),
         follows=True,
     ),
-    Target(
+    PublishedFigure(
         "late fee of a loan that has one",
         9.99,
         0.01,
@@ -100,7 +106,7 @@ TARGETS = (
         "SELECT avg(fees) FROM (SELECT sum(late_fee) AS fees FROM baseline.installments"
         " GROUP BY transaction_id) WHERE fees > 0",
     ),
-    Target(
+    PublishedFigure(
         "paid at checkout, of the amount",
         25,
         0.1,
@@ -109,7 +115,7 @@ TARGETS = (
         "SELECT 100 * sum(amount_due) FILTER (installment_number = 1) / sum(amount_due)"
         " FROM baseline.installments",
     ),
-    Target(
+    PublishedFigure(
         "purchases in four payments",
         100,
         5,
@@ -118,7 +124,7 @@ TARGETS = (
         _share("installment_count = 4"),
         follows=True,
     ),
-    Target(
+    PublishedFigure(
         "time between payments",
         14,
         0,
@@ -128,7 +134,7 @@ TARGETS = (
         " (PARTITION BY transaction_id ORDER BY installment_number), due_at) AS gap"
         " FROM baseline.installments)",
     ),
-    Target(
+    PublishedFigure(
         "deep subprime (band poor), of purchases",
         45,
         2,
@@ -136,7 +142,7 @@ TARGETS = (
         CONSUMER_USE,
         _share("customer_credit_score_range = 'poor'"),
     ),
-    Target(
+    PublishedFigure(
         "subprime (band fair), of purchases",
         16,
         2,
@@ -144,7 +150,7 @@ TARGETS = (
         CONSUMER_USE,
         _share("customer_credit_score_range = 'fair'"),
     ),
-    Target(
+    PublishedFigure(
         "charge-off after the due date",
         90,
         0,
@@ -153,14 +159,14 @@ TARGETS = (
         "SELECT avg(date_diff('day', event_time, label_available_at) - days_to_first_missed_payment)"
         " FROM baseline.outcomes JOIN baseline.transactions USING (transaction_id) WHERE will_default",
     ),
-    Target("mobile, of purchases", 74.1, 1, "%", ADOBE_DEVICES, _share("device_type = 'mobile'")),
-    Target(
+    PublishedFigure("mobile, of purchases", 74.1, 1, "%", ADOBE_DEVICES, _share("device_type = 'mobile'")),
+    PublishedFigure(
         "Thanksgiving", 1.9, 0.2, "times", ADOBE_HOLIDAYS, _against_november("11-28", "11-28"), follows=True
     ),
-    Target(
+    PublishedFigure(
         "Black Friday", 3.3, 0.33, "times", ADOBE_HOLIDAYS, _against_november("11-29", "11-29"), follows=True
     ),
-    Target(
+    PublishedFigure(
         "the weekend after, each day",
         1.7,
         0.2,
@@ -169,7 +175,7 @@ TARGETS = (
         _against_november("11-30", "12-01"),
         follows=True,
     ),
-    Target(
+    PublishedFigure(
         "Cyber Monday",
         4.1,
         0.41,
@@ -178,13 +184,13 @@ TARGETS = (
         _against_november("12-02", "12-02"),
         follows=True,
     ),
-    Target("13 h", 151, 3, "index", OBERLO, _hour(13)),
-    Target("21 h", 134, 3, "index", OBERLO, _hour(21)),
-    Target("5 h", 22, 3, "index", OBERLO, _hour(5)),
-    Target("Klarna, of purchases", 26.2, 1, "%", PYMNTS, _share("payment_provider = 'klarna'")),
-    Target("Afterpay, of purchases", 21.9, 1, "%", PYMNTS, _share("payment_provider = 'afterpay'")),
-    Target("Affirm, of purchases", 19.3, 1, "%", PYMNTS, _share("payment_provider = 'affirm'")),
-    Target(
+    PublishedFigure("13 h", 151, 3, "index", OBERLO, _hour(13)),
+    PublishedFigure("21 h", 134, 3, "index", OBERLO, _hour(21)),
+    PublishedFigure("5 h", 22, 3, "index", OBERLO, _hour(5)),
+    PublishedFigure("Klarna, of purchases", 26.2, 1, "%", PYMNTS, _share("payment_provider = 'klarna'")),
+    PublishedFigure("Afterpay, of purchases", 21.9, 1, "%", PYMNTS, _share("payment_provider = 'afterpay'")),
+    PublishedFigure("Affirm, of purchases", 19.3, 1, "%", PYMNTS, _share("payment_provider = 'affirm'")),
+    PublishedFigure(
         "repayments by debit card",
         89,
         1,
@@ -192,10 +198,10 @@ TARGETS = (
         MARKET_TRENDS,
         _share("repayment_method = 'debit_card'", "baseline.installments WHERE amount_paid > 0"),
     ),
-    Target(
+    PublishedFigure(
         "paid late at least once, income <25k", 40, 4, "% of users", SHED, _paid_late("<25k"), follows=True
     ),
-    Target(
+    PublishedFigure(
         "paid late at least once, income 25k-50k",
         26,
         4,
@@ -223,12 +229,12 @@ def calibration_text(connection: duckdb.DuckDBPyConnection) -> str:
         "| what | measured | target | tolerance | unit | source | in the baseline | |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for target in TARGETS:
-        (measured,) = connection.execute(target.sql).fetchall()[0]
-        within = abs(float(measured) - target.value) <= target.tolerance
+    for figure in PUBLISHED_FIGURES:
+        (measured,) = connection.execute(figure.sql).fetchall()[0]
+        within = abs(float(measured) - figure.value) <= figure.tolerance
         lines.append(
-            f"| {target.what} | {float(measured):.2f} | {target.value:g} | ± {target.tolerance:g} |"
-            f" {target.unit} | {target.source} | {'follows' if target.follows else 'stated'} |"
+            f"| {figure.what} | {float(measured):.2f} | {figure.value:g} | ± {figure.tolerance:g} |"
+            f" {figure.unit} | {figure.source} | {'follows' if figure.follows else 'stated'} |"
             f" {'pass' if within else '**fail**'} |"
         )
     lines += [

@@ -12,12 +12,12 @@ from math import ceil, cos, exp, pi
 
 import numpy as np
 
-from ..scenarios.drifts import Gradual, Linear, Pulse, Schedule, Seasonal, Sudden
-from ..scenarios.models import Clock
-from .exact import steady
-from .random_streams import RandomStreams
+from ...scenarios.drifts import Gradual, Linear, Pulse, Schedule, Seasonal, Sudden
+from ...scenarios.models import Clock
+from ..exact import steady
+from ..random_streams import RandomStreams
 
-GRADUAL_REACH = 2.0
+GRADUAL_WIDTHS = 2.0
 """A gradual drift has weight 0 or 1 further than this many widths from its middle (it is within 0.04 %)."""
 
 
@@ -33,7 +33,7 @@ class Phase:
     target: float
 
 
-class Course:
+class ScheduleCurve:
     """The weight of one schedule on every day of the clock, and when it changes.
 
     Positions in the schedule that are fractions are days of this clock.
@@ -68,7 +68,7 @@ class Course:
                 return float(day >= self.position(at))
             case Gradual(at=at, width_days=width):
                 widths = (day - self.position(at)).days / width
-                if abs(widths) >= GRADUAL_REACH:
+                if abs(widths) >= GRADUAL_WIDTHS:
                     return float(widths > 0)
                 return float(steady(1 / (1 + exp(-4 * widths))))
             case Linear(from_=first, to=last):
@@ -94,7 +94,7 @@ class Course:
             case Sudden(at=at):
                 return (Phase(self.position(at), self.position(at), 1.0),)
             case Gradual(at=at, width_days=width):
-                middle, reach = self.position(at), timedelta(ceil(GRADUAL_REACH * width))
+                middle, reach = self.position(at), timedelta(ceil(GRADUAL_WIDTHS * width))
                 return (Phase(middle - reach + timedelta(1), middle + reach, 1.0),)
             case Linear(from_=first, to=last):
                 start, stop = self.position(first), self.position(last)
@@ -115,26 +115,28 @@ class Course:
 
 
 def weights_of_records(
-    drifts: Iterable[tuple[str, Course]], streams: RandomStreams, day: date, count: int
+    drifts: Iterable[tuple[str, ScheduleCurve]], streams: RandomStreams, day: date, count: int
 ) -> dict[str, float | np.ndarray]:
     """Weight of each drift by its id: a number, or 0 and 1 for each of `count` records, shape (count,)."""
     weights: dict[str, float | np.ndarray] = {}
-    for drift_id, course in drifts:
-        weight = course.weight(day)
-        if course.by_record and 0 < weight < 1:
+    for drift_id, curve in drifts:
+        weight = curve.weight(day)
+        if curve.by_record and 0 < weight < 1:
             weights[drift_id] = (streams.uniform(f"drift.{drift_id}", day, count) < weight).astype(float)
         else:
             weights[drift_id] = weight
     return weights
 
 
-def possible_weights(drifts: Iterable[tuple[str, Course]], day: date) -> list[tuple[dict[str, float], float]]:
+def possible_weights(
+    drifts: Iterable[tuple[str, ScheduleCurve]], day: date
+) -> list[tuple[dict[str, float], float]]:
     """Every combination of weights that a record of the day can have, with its probability."""
     possible: list[tuple[dict[str, float], float]] = [({}, 1.0)]
-    for drift_id, course in drifts:
-        weight = course.weight(day)
+    for drift_id, curve in drifts:
+        weight = curve.weight(day)
         options = [(weight, 1.0)]
-        if course.by_record and 0 < weight < 1:
+        if curve.by_record and 0 < weight < 1:
             options = [(0.0, 1 - weight), (1.0, weight)]
         possible = [
             (known | {drift_id: value}, chance * probability)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SMALLEST_SHARE = 1e-6
+MIN_SHARE = 1e-6
 """An empty bin counts as this much, so that a PSI is a number."""
 BINS = 10
 GRID = 4096
@@ -19,7 +19,7 @@ SAME = 1e-9
 
 def psi(q: np.ndarray, p: np.ndarray) -> float:
     """Population stability index of shares q against p, shapes (k,)."""
-    q, p = np.maximum(q, SMALLEST_SHARE), np.maximum(p, SMALLEST_SHARE)
+    q, p = np.maximum(q, MIN_SHARE), np.maximum(p, MIN_SHARE)
     return float(((q - p) * np.log(q / p)).sum())
 
 

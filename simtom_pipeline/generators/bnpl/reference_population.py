@@ -1,4 +1,4 @@
-"""The reference population: what a law of default is solved on, and what drift is measured against.
+"""The reference population: what a model of default is solved on, and what drift is measured against.
 
 Purchases at one moment, each by a buyer of its own: a new customer, or one whose tenure has the stationary
 law of repeat buyers. It depends neither on dates nor on partitions nor on volume.
@@ -7,23 +7,25 @@ law of repeat buyers. It depends neither on dates nor on partitions nor on volum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
 from ..base import MICROSECONDS_PER_DAY, Day
+from ..drift.domain import OutcomeEvents, ReferencePopulation, WeightedPopulation
+from ..drift.parameters import Parameters
 from ..exact import exact_mean
 from ..random_streams import RandomStreams, exponential
-from ..reachable import WholeNumbers
 from . import config
 from .buyers import Buyers, one_so_far
 from .catalog import REFERENCE_CUSTOMERS, REFERENCE_SEED, Catalog, draw_catalog
-from .credit import DefaultLaw, Signals, bayes_auc, intercept_for, signals, solve_scale, weighted
+from .credit import DefaultModel, Signals, bayes_auc, intercept_for, signals, solve_scale, weighted
+from .drift_targets import OUTCOME, stated_parameters
 from .entities import age_bracket_at_signup, draw_customers
-from .transactions import SMALLEST, BehaviorTable, draw_transactions
-from .world import CUSTOMER_ATTRIBUTES, World, stated_shares
+from .parameters import CUSTOMER_ATTRIBUTES, LOG_ODDS, coefficients, customer_shares
+from .transactions import BehaviorTable, draw_transactions
 
 REFERENCE_DAY = Day(date(1970, 1, 1), 0, np.zeros(REFERENCE_CUSTOMERS, np.int64))
 DAYS_PER_YEAR = 365.0
@@ -32,7 +34,7 @@ RATE_DECIMALS = 10
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferencePurchases(ReferencePopulation):
     """N purchases without drift.
 
     Attributes
@@ -40,7 +42,7 @@ class Reference:
     catalog : what was for sale.
     buyers : who bought, shape (N,).
     purchases : columns of the table transactions, shape (N,).
-    codes : ENUM code of each categorical variable that can drift, shape (N,).
+    categories : ENUM code of each categorical variable that can drift, shape (N,).
     """
 
     settings: config.BnplSettings
@@ -48,7 +50,7 @@ class Reference:
     catalog: Catalog
     buyers: Buyers
     purchases: Mapping[str, np.ndarray]
-    codes: Mapping[str, np.ndarray]
+    categories: Mapping[str, np.ndarray]
 
     @property
     def frailty(self) -> np.ndarray:
@@ -64,56 +66,60 @@ class Reference:
             changed["credit_utilization"] = np.minimum(amount / (limit * 100.0), 1.0)
         return signals(self.settings.credit, self.catalog, self.buyers.profile, {**self.purchases, **changed})
 
-    def under(self, world: World, law: DefaultLaw) -> tuple[np.ndarray, np.ndarray]:
-        """Weight and default probability of each purchase where parameters are numbers, shapes (N,).
+    def codes(self, name: str) -> np.ndarray:
+        """ENUM code of each purchase in a categorical variable, shape (N,)."""
+        return self.categories[name]
+
+    @cached_property
+    def model(self) -> DefaultModel:
+        """The model of default that is solved on this population."""
+        return default_model(self.settings, self.seed)
+
+    def base_rate(self, outcome: str) -> float:
+        """Mean probability of default without drift."""
+        return self.model.expected_rate
+
+    def under(self, parameters: Parameters) -> WeightedPopulation:
+        """Weight and default probability of each purchase where parameters are numbers.
 
         Shares that have drifted weigh the purchases; all else is worked out again.
         """
         weight = np.ones(len(self.frailty))
-        for name, shares in self.moved_shares(world).items():
-            weight *= (shares / np.where(self.stated(name) > 0, self.stated(name), 1.0))[self.codes[name]]
-        by_name = self.signals(float(world.stress), float(world.amount))
-        log_odds = law.known_log_odds(weighted(world.beta, by_name)) + world.log_odds + self.frailty
-        probability = expit(log_odds)
-        weight *= 1 + np.expm1(world.prior_log_odds) * probability
-        return weight / exact_mean(weight), expit(log_odds + world.prior_log_odds)
+        for name, shares in self._moved_shares(parameters).items():
+            stated = np.asarray(parameters.stated[name])
+            weight *= (shares / np.where(stated > 0, stated, 1.0))[self.categories[name]]
+        by_name = self.signals(float(parameters["economic_stress_factor"]), float(parameters["amount"]))
+        known = self.model.known_log_odds(weighted(coefficients(parameters), by_name))
+        log_odds = known + parameters[LOG_ODDS] + self.frailty
+        prior = parameters[OUTCOME]
+        weight *= 1 + np.expm1(prior) * expit(log_odds)
+        weight = weight / exact_mean(weight)
+        return WeightedPopulation(weight, {OUTCOME: OutcomeEvents(weight, expit(log_odds + prior))})
 
-    def numbers(self, name: str) -> np.ndarray:
-        """Values of a numeric column of transactions in its own unit, shape (N,)."""
-        return self.purchases[name] / (100.0 if name == "amount" else 1.0)
+    def _moved_shares(self, parameters: Parameters) -> dict[str, np.ndarray]:
+        """Shares of each categorical variable that are not the stated ones, shape (k,)."""
+        of_purchases = {name: np.asarray(parameters[name]) for name in ("product_category", "risk_scenario")}
+        shares = {**of_purchases, **customer_shares(parameters)}
+        return {name: now for name, now in shares.items() if not np.array_equal(now, parameters.stated[name])}
+
+    def follows(self, name: str, parameters: Parameters) -> bool:
+        """Whether a variable moves with others: with the outcome, or with attributes correlated with it."""
+        if parameters[OUTCOME] != 0:
+            return True
+        correlation = self.settings.population.correlation
+        return any(
+            correlation.between(name, other) != 0 for other in customer_shares(parameters) if other != name
+        )
 
     def exact(self, name: str) -> np.ndarray:
-        """The same before drift's factor and rounding, in whole cents or seconds, shape (N,)."""
+        """A number before drift's factor and rounding, in whole cents or seconds, shape (N,)."""
         if name == "amount":
             return self.purchases[name].astype(float)
         behaviors, streams = BehaviorTable(self.settings.risk_scenarios), RandomStreams(REFERENCE_SEED)
-        return behaviors.seconds(name, self.codes["risk_scenario"], streams, REFERENCE_DAY.date)
-
-    def landing(self, name: str) -> tuple[WholeNumbers, np.ndarray]:
-        """What lands of a numeric column under a factor, and where each purchase stands in it, shape (N,)."""
-        return WholeNumbers.of(self.exact(name), SMALLEST[name])
-
-    def moved_shares(self, world: World) -> dict[str, np.ndarray]:
-        """Shares of each categorical variable that are not the stated ones, shape (k,)."""
-        now = {
-            "product_category": world.product_category,
-            "risk_scenario": world.risk_scenario,
-            **world.customers,
-        }
-        return {name: shares for name, shares in now.items() if not np.array_equal(shares, self.stated(name))}
-
-    def stated(self, name: str) -> np.ndarray:
-        """Shares of a categorical variable without drift, shape (k,)."""
-        if name == "is_first_purchase":
-            repeat = self.settings.population.repeat_customer_rate
-            return np.array([repeat, 1 - repeat])
-        if name in CUSTOMER_ATTRIBUTES:
-            return stated_shares(self.settings, name)
-        shares: np.ndarray = getattr(World.of(self.settings), name)
-        return shares
+        return behaviors.seconds(name, self.categories["risk_scenario"], streams, REFERENCE_DAY.date)
 
 
-def reference(settings: config.BnplSettings, seed: int) -> Reference:
+def reference_purchases(settings: config.BnplSettings, seed: int) -> ReferencePurchases:
     """The reference population of a scenario; the same in every process."""
     # Of the section credit only the frailty decides who buys what; worlds that differ in the rest share it.
     credit = config.Credit(frailty=settings.credit.frailty)
@@ -121,8 +127,8 @@ def reference(settings: config.BnplSettings, seed: int) -> Reference:
     return replace(drawn, settings=settings)
 
 
-def default_law(settings: config.BnplSettings, seed: int) -> DefaultLaw:
-    """The law of a scenario: solved once in a process, the same in every process.
+def default_model(settings: config.BnplSettings, seed: int) -> DefaultModel:
+    """The model of a scenario: solved once in a process, the same in every process.
 
     Raises
     ------
@@ -138,7 +144,7 @@ def _without_stress(settings: config.BnplSettings, credit: config.Credit) -> con
 
 
 @lru_cache(maxsize=4)
-def _drawn(settings_json: str, seed: int) -> Reference:
+def _drawn(settings_json: str, seed: int) -> ReferencePurchases:
     settings = config.BnplSettings.model_validate_json(settings_json)
     population, streams = settings.population, RandomStreams(REFERENCE_SEED)
     when, moment = REFERENCE_DAY.date, REFERENCE_DAY.event_time
@@ -158,10 +164,12 @@ def _drawn(settings_json: str, seed: int) -> Reference:
     catalog = draw_catalog(settings, RandomStreams(seed))
     behaviors = BehaviorTable(settings.risk_scenarios)
     purchases = draw_transactions(
-        settings, streams, behaviors, catalog, REFERENCE_DAY, buyers, is_first, World.of(settings)
+        settings, streams, behaviors, catalog, REFERENCE_DAY, buyers, is_first, stated_parameters(settings)
     )
     rows = np.arange(n)
-    codes = {name: profile[name] for name in CUSTOMER_ATTRIBUTES if name in (profile.dtype.names or ())} | {
+    categories = {
+        name: profile[name] for name in CUSTOMER_ATTRIBUTES if name in (profile.dtype.names or ())
+    } | {
         "age_bracket": age_bracket_at_signup(profile),
         "device_type": profile["device_type"][rows, device],
         "payment_provider": profile["payment_provider"][rows, account],
@@ -169,15 +177,15 @@ def _drawn(settings_json: str, seed: int) -> Reference:
         "risk_scenario": purchases["risk_scenario"],
         "product_category": catalog.columns["product_category"][purchases["product_id"] - 1],
     }
-    return Reference(settings, seed, catalog, buyers, purchases, codes)
+    return ReferencePurchases(settings, seed, catalog, buyers, purchases, categories)
 
 
 @lru_cache(maxsize=32)
-def _solved(settings_json: str, seed: int) -> DefaultLaw:
+def _solved(settings_json: str, seed: int) -> DefaultModel:
     settings = config.BnplSettings.model_validate_json(settings_json)
-    population = reference(settings, seed)
+    population = reference_purchases(settings, seed)
     credit, frailty = settings.credit, population.frailty
-    beta = World.of(settings).beta
+    beta = coefficients(stated_parameters(settings))
     calm = population.signals(stress=0.0)
     xbeta = weighted(beta, calm)
     intercept, scale = solve_scale(xbeta, frailty, credit.base_default_rate, credit.bayes_auc)
@@ -185,7 +193,7 @@ def _solved(settings_json: str, seed: int) -> DefaultLaw:
     spread = credit.arrears.risk_slope * log_odds + credit.arrears.income_slope * calm["income_bracket"] ** 2
     now = population.signals(settings.economic_stress_factor)
     stressed = expit(intercept + scale * weighted(beta, now) + frailty)
-    return DefaultLaw(
+    return DefaultModel(
         intercept=intercept,
         scale=scale,
         frailty=credit.frailty,

@@ -14,8 +14,8 @@ from datetime import date
 import numpy as np
 from scipy.special import expit, logit
 
+from ..drift.parameters import Value
 from ..random_streams import RandomStreams
-from .world import Parameter
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Purchases:
             columns[name][rows] += keys * per_customer
         return Purchases(profile, columns, self.risk)
 
-    def under_prior(self, log_odds: Parameter) -> "Purchases":
+    def under_prior(self, log_odds: Value) -> "Purchases":
         """The same with the default probabilities that hold given each purchase."""
         shifted = {
             name: expit(logit(self.risk[name]) + log_odds)
@@ -61,7 +61,7 @@ def _put(
     return mixed
 
 
-def candidates_of(streams: RandomStreams, day: date, count: int, log_odds: Parameter) -> np.ndarray:
+def draw_candidates(streams: RandomStreams, day: date, count: int, log_odds: Value) -> np.ndarray:
     """For each purchase that is tried, ascending, the arrival it is tried for; shape (m,).
 
     An arrival has k tries with probability (1 - 1/r)^k / r, r the larger of the odds ratio and its inverse.
