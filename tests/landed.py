@@ -1,18 +1,49 @@
-"""Scenarios landed for tests, through what a run lands them with."""
+"""Scenarios landed for tests, through what a run lands them with, and what checks say of them."""
 
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
-from simtom_pipeline import landing
-from simtom_pipeline.assets.derived import land_derived
-from simtom_pipeline.assets.history import land_history
+import duckdb
+import pyarrow as pa
+
+from simtom_pipeline import landing, simulate_day
+from simtom_pipeline.history import land_history
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry
+from simtom_pipeline.simulation import Simulation
+from simtom_pipeline.validation.decisions import Finding
+from simtom_pipeline.verification.history import LandedHistory
+from simtom_pipeline.verification.measurements import land_measurements
+from simtom_pipeline.verification.verify import checks_of, findings, landed_history
+
+TableAndName = tuple[str, str]
+"""What identifies a check."""
+
+
+def simulated(
+    scenario: Scenario,
+    days: Sequence[date] | None = None,
+    simulate: Callable[[Scenario, date], Mapping[str, pa.Table]] = simulate_day,
+) -> dict[str, pa.Table]:
+    """The tables of some days of a scenario, or of all, as one transaction lands them."""
+    parts = [simulate(scenario, day) for day in days or scenario.clock.days()]
+    relations = Simulation(scenario).relations
+    some = {contract.name: parts if contract.daily else parts[:1] for contract in relations.simulated}
+    return {name: pa.concat_tables([part[name] for part in those]) for name, those in some.items()}
+
+
+def put(
+    connection: duckdb.DuckDBPyConnection, scenario: Scenario, tables: Mapping[str, pa.Table] | None = None
+) -> None:
+    """Every day of the scenario in a database, in one transaction and without a record."""
+    days, relations = scenario.clock.days(), Simulation(scenario).relations
+    landing.replace_days(connection, relations, days, simulated(scenario) if tables is None else tables)
 
 
 def land(scenario: Scenario, file: Path) -> Path:
     """Every day of the scenario in a file: the simulated tables and the views, nothing measured."""
-    generator, days = registry().generator(scenario.generator), scenario.clock.days()
-    land_history(scenario, generator, days, lambda: landing.connect(file), lambda _: None)
+    simulation = Simulation(scenario)
+    land_history(simulation, scenario.clock.days(), lambda: landing.connect(file), lambda _: None)
     return file
 
 
@@ -20,5 +51,21 @@ def land_and_measure(scenario: Scenario, file: Path) -> Path:
     """The same, and what is measured on them."""
     land(scenario, file)
     with landing.connect(file) as connection:
-        land_derived(connection, scenario)
+        land_measurements(connection, Simulation(scenario))
     return file
+
+
+def history_of(scenario: Scenario, connection: duckdb.DuckDBPyConnection) -> LandedHistory:
+    """What has landed of a scenario, as its checks judge it."""
+    simulation = Simulation(scenario)
+    return landed_history(simulation, connection, checks_of(simulation))
+
+
+def found(
+    history: LandedHistory, wanted: Collection[TableAndName] | None = None
+) -> dict[TableAndName, Finding]:
+    """What all checks, or the `wanted` ones, find in what has landed now."""
+    return {
+        (check.table, check.name): finding
+        for check, finding in findings(history.simulation, history.connection, wanted)
+    }

@@ -16,10 +16,10 @@ import dagster as dg
 import pytest
 
 from simtom_pipeline import landing, load_scenario
-from simtom_pipeline.assets import checks
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry
+from simtom_pipeline.simulation import Simulation
+from simtom_pipeline.verification.verify import checks_of
 from tests.landed import land_and_measure
 from tests.unit import test_checks_fail_on_bad_data as of_the_world
 from tests.unit import test_fault_checks as of_faults
@@ -98,8 +98,7 @@ class Landing:
     file: Path
 
     def every_check(self) -> set[Check]:
-        specs = checks.check_specs(self.scenario, registry().generator(self.scenario.generator))
-        return {(spec.name, spec.asset_key.path[-1]) for spec in specs}
+        return {(check.name, check.table) for check in checks_of(Simulation(self.scenario))}
 
     def run_checks(self, *only: Check) -> dict[Check, dg.AssetCheckEvaluation]:
         """What checks said in a run of every one, or of some only, as the event log has kept it."""

@@ -22,10 +22,9 @@ from dagster import AssetPartitionStatus
 from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
 from simtom_pipeline.assets.instance import prepare_instance
-from simtom_pipeline.assets.metadata import asset_key
-from simtom_pipeline.assets.partitions import daily_partitions, range_tags
+from simtom_pipeline.assets.partitions import asset_key, daily_partitions, range_tags
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry
+from simtom_pipeline.simulation import Simulation
 
 OVERRIDES = {
     "volume.base_daily_volume": 80,
@@ -55,7 +54,7 @@ def land(
     scenario: Scenario, file: Path, instance: dg.DagsterInstance, first: str, last: str, **options: Any
 ) -> dg.ExecuteInProcessResult:
     """The simulated tables alone: nothing is measured or checked."""
-    contracts = registry().generator(scenario.generator).contracts(scenario)
+    contracts = Simulation(scenario).relations.simulated
     tables = [asset_key(scenario, contract) for contract in contracts]
     return materialize(scenario, file, instance, first, last, asset_selection=tables, **options)
 

@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 
 from simtom_pipeline import load_scenario
-from simtom_pipeline.assets.history import land_history
-from simtom_pipeline.landing import connect
-from simtom_pipeline.simulation import registry
+from tests.landed import land
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -24,8 +22,7 @@ def test_the_default_model_is_trained_and_compared_with_its_ceiling(tmp_path: Pa
         "clock.end": "2024-04-15",
     }
     scenario = load_scenario("baseline", overrides)
-    days, generator = scenario.clock.days(), registry().generator("bnpl")
-    land_history(scenario, generator, days, lambda: connect(file), lambda landed: None)
+    land(scenario, file)
     command = [sys.executable, str(EXAMPLES / "train_default_model.py"), "--database", str(file)]
     done = subprocess.run(
         [*command, "--train-on", "2024-03-20", "--judge-on", "2025-04-01"], capture_output=True, text=True
@@ -42,8 +39,7 @@ def test_quality_rules_are_scored_against_the_ledger(tmp_path: Path) -> None:
     file = tmp_path / "dirty.duckdb"
     overrides = {"volume.base_daily_volume": 300, "clock.start": "2024-08-20", "clock.end": "2024-09-20"}
     scenario = load_scenario("dirty_feed", overrides)
-    days, generator = scenario.clock.days(), registry().generator("bnpl")
-    land_history(scenario, generator, days, lambda: connect(file), lambda landed: None)
+    land(scenario, file)
     command = [sys.executable, str(EXAMPLES / "score_quality_rules.py"), "--database", str(file)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """Whatever a check finds, Dagster can write it, a browser can read it, and the run goes on."""
 
 import json
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,10 +14,14 @@ from dagster_shared.serdes import deserialize_value, serialize_value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simtom_pipeline.assets.attempts import attempted
+from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.check_results import check_result, plain
-from simtom_pipeline.assets.volume_checks import RareDay, verdict_of_days
+from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
+from simtom_pipeline.verification.attempts import attempted
+from simtom_pipeline.verification.check import Check
+from simtom_pipeline.verification.checks.volume import RareDay, verdict_of_days
+from simtom_pipeline.verification.history import LandedHistory
 
 KEY = dg.AssetKey(["a", "table"])
 VALUES: list[tuple[Any, Any]] = [
@@ -57,22 +62,32 @@ def test_any_finding_can_be_written_and_read(figures: dict[str, Any], rows: list
             json.dumps(dict(record.data), allow_nan=False)
 
 
-def test_what_the_data_make_impossible_to_work_out_has_failed() -> None:
+def found(run: Callable[[LandedHistory], Finding]) -> Finding:
+    """What a check finds that works something out on an empty history."""
     with duckdb.connect() as connection:
-        for sql in ("SELECT CAST('x' AS DATE)", "SELECT 'infinity'::TIMESTAMP - '-infinity'::TIMESTAMP"):
-            found = attempted(lambda sql=sql: connection.execute(sql))  # type: ignore[arg-type,misc]
-            assert found.verdict is Verdict.FAILED
-            assert "cannot be worked out" in found.summary
-    assert attempted(lambda: Finding(Verdict.PASSED, str(1 // 0))).figures["error"].startswith("ZeroDivision")
+        history = LandedHistory(Simulation(load_scenario("baseline")), connection)
+        return attempted(Check("a_table", "check", "a claim", run), history)
+
+
+@pytest.mark.parametrize("sql", ["CAST('x' AS DATE)", "'infinity'::TIMESTAMP - '-infinity'::TIMESTAMP"])
+def test_what_the_data_make_impossible_to_work_out_has_failed(sql: str) -> None:
+    finding = found(lambda history: Finding(Verdict.PASSED, str(history.count(f"SELECT {sql}"))))
+    assert finding.verdict is Verdict.FAILED
+    assert "cannot be worked out" in finding.summary
+
+
+def test_a_calculation_without_a_result_has_failed() -> None:
+    finding = found(lambda _: Finding(Verdict.PASSED, str(1 // 0)))
+    assert str(finding.figures["error"]).startswith("ZeroDivision")
 
 
 @pytest.mark.parametrize("error", [duckdb.IOException("the disk is full"), RuntimeError("a mistake")])
 def test_what_is_no_fault_of_the_data_ends_the_run(error: Exception) -> None:
-    def breaks() -> Finding:
+    def breaks(history: LandedHistory) -> Finding:
         raise error
 
     with pytest.raises(type(error)):
-        attempted(breaks)
+        found(breaks)
 
 
 def rare(p_value: float, count: int = 50, simulated: int = 50) -> RareDay:

@@ -15,15 +15,15 @@ import pyarrow as pa
 import pytest
 
 from simtom_pipeline import landing, load_scenario, simulate_day
-from simtom_pipeline.assets import checks
-from simtom_pipeline.assets import questions as ask
-from simtom_pipeline.assets.checks import Landed
 from simtom_pipeline.contracts import Column, TableContract
-from simtom_pipeline.generators.base import BaseGenerator
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry, world
+from simtom_pipeline.simulation import world
 from simtom_pipeline.validation.decisions import Finding, Verdict
-from tests.landed import land_and_measure
+from simtom_pipeline.verification import queries
+from simtom_pipeline.verification.history import LandedHistory
+from simtom_pipeline.verification.verify import checks_of
+from tests.landed import found as found_by
+from tests.landed import history_of, land_and_measure
 
 SMALL: Mapping[str, Any] = {
     "volume.base_daily_volume": 200,
@@ -68,10 +68,6 @@ REFERENCES = [
 ]
 
 
-def generator_class() -> type[BaseGenerator]:
-    return registry().generator("bnpl")
-
-
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Scenario, Path]]:
     """The scenarios, and their files that are spoiled in copies."""
@@ -89,42 +85,40 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Scena
 
 
 @contextmanager
-def copied(scenario: Scenario, original: Path, folder: Path) -> Iterator[Landed]:
+def copied(scenario: Scenario, original: Path, folder: Path) -> Iterator[LandedHistory]:
     copy = Path(shutil.copy(original, folder / "copy.duckdb"))
     with landing.connect(copy) as connection:
         connection.execute("SET search_path = 'baseline,baseline_truth'; SET threads = 1")
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # nobody reads the copy again
-        yield Landed(scenario, generator_class(), connection)
+        yield history_of(scenario, connection)
 
 
 @pytest.fixture
-def landed(originals: dict[str, tuple[Scenario, Path]], tmp_path: Path) -> Iterator[Landed]:
+def landed(originals: dict[str, tuple[Scenario, Path]], tmp_path: Path) -> Iterator[LandedHistory]:
     with copied(*originals["small"], tmp_path) as landed:
         yield landed
 
 
 @pytest.fixture
-def evenly_spaced(originals: dict[str, tuple[Scenario, Path]], tmp_path: Path) -> Iterator[Landed]:
+def evenly_spaced(originals: dict[str, tuple[Scenario, Path]], tmp_path: Path) -> Iterator[LandedHistory]:
     with copied(*originals["evenly_spaced"], tmp_path) as landed:
         yield landed
 
 
-def all_checks(landed: Landed) -> set[tuple[str, str]]:
-    """Every check of every table, as Dagster is told of them."""
-    specs = checks.check_specs(landed.scenario, landed.generator)
-    return {(spec.name, spec.asset_key.path[-1]) for spec in specs}
+def all_checks(landed: LandedHistory) -> set[tuple[str, str]]:
+    """Name and table of every check."""
+    return {(check.name, check.table) for check in checks_of(landed.simulation)}
 
 
-def findings(landed: Landed, check: str) -> dict[str, Finding]:
+def findings(landed: LandedHistory, check: str) -> dict[str, Finding]:
     """What a check says of every table that it looks at."""
     wanted = [(table, name) for name, table in all_checks(landed) if name == check]
-    return {table: found for table, _, found in checks.all_findings(landed, wanted)}
+    return {table: found for (table, _), found in found_by(landed, wanted).items()}
 
 
-def finding(landed: Landed, check: str, table: str) -> Finding:
+def finding(landed: LandedHistory, check: str, table: str) -> Finding:
     """What a check of a table says."""
-    ((_, _, found),) = checks.all_findings(landed, [(table, check)])
-    return found
+    return found_by(landed, [(table, check)])[table, check]
 
 
 @dataclass(frozen=True)
@@ -422,7 +416,7 @@ SPOILED = [
 
 
 @pytest.mark.parametrize("spoiled", SPOILED, ids=str)
-def test_a_check_fails_on_data_that_is_wrong_in_its_way(landed: Landed, spoiled: Spoiled) -> None:
+def test_a_check_fails_on_data_that_is_wrong_in_its_way(landed: LandedHistory, spoiled: Spoiled) -> None:
     """And names the day or the share, and blames no other table."""
     landed.connection.execute(spoiled.sql)
     found = findings(landed, spoiled.check)
@@ -436,17 +430,17 @@ def test_a_check_fails_on_data_that_is_wrong_in_its_way(landed: Landed, spoiled:
         assert {other.verdict for table, other in found.items() if table != spoiled.table} <= {PASSED}
 
 
-def test_no_declared_share_is_left_that_was_never_seen_to_fail(landed: Landed) -> None:
+def test_no_declared_share_is_left_that_was_never_seen_to_fail(landed: LandedHistory) -> None:
     declared = {(d.table, d.label or d.expression) for d in landed.expectations.declared_shares()}
     assert {(spoiled.table, spoiled.share) for spoiled in RECODED} == declared
 
 
-def test_no_reference_is_left_that_was_never_seen_to_fail(landed: Landed) -> None:
-    declared = {(c.name, key.parent) for c in landed.contracts.values() for key in c.foreign_keys}
+def test_no_reference_is_left_that_was_never_seen_to_fail(landed: LandedHistory) -> None:
+    declared = {(c.name, key.parent) for c in landed.relations.tables for key in c.foreign_keys}
     assert set(REFERENCES) == declared
 
 
-def test_what_was_simulated_passes_every_check(landed: Landed) -> None:
+def test_what_was_simulated_passes_every_check(landed: LandedHistory) -> None:
     too_few = {"daily_volume", "outcome_rate", "bayes_auc"}
     for check in {check for check, _ in all_checks(landed)} - too_few:
         verdicts = {table: found.verdict for table, found in findings(landed, check).items()}
@@ -456,19 +450,19 @@ def test_what_was_simulated_passes_every_check(landed: Landed) -> None:
 # volume
 
 
-def with_tolerance(landed: Landed, tolerance: float) -> Landed:
+def with_tolerance(landed: LandedHistory, tolerance: float) -> LandedHistory:
     overrides = {**SMALL, "checks.volume_tolerance": tolerance}
-    return Landed(load_scenario("baseline", overrides), landed.generator, landed.connection)
+    return history_of(load_scenario("baseline", overrides), landed.connection)
 
 
-def test_four_thousand_events_cannot_show_three_percent_but_can_show_ten(landed: Landed) -> None:
+def test_four_thousand_events_cannot_show_three_percent_but_can_show_ten(landed: LandedHistory) -> None:
     three = finding(landed, "daily_volume", "transactions")
     assert (three.verdict, three.rows) == (INCONCLUSIVE, ())
     ten = finding(with_tolerance(landed, 0.10), "daily_volume", "transactions")
     assert (ten.verdict, ten.rows) == (PASSED, ())
 
 
-def test_the_volume_that_is_shown_is_what_sql_counts(landed: Landed) -> None:
+def test_the_volume_that_is_shown_is_what_sql_counts(landed: LandedHistory) -> None:
     figures = finding(landed, "daily_volume", "transactions").figures
     count, days, expected = landed.connection.execute(
         "SELECT (SELECT count(*) FROM transactions), count(*), sum(expected_count) FROM daily_intensity"
@@ -478,7 +472,9 @@ def test_the_volume_that_is_shown_is_what_sql_counts(landed: Landed) -> None:
     assert figures["ratio_low_90"] < figures["ratio"] < figures["ratio_high_90"]
 
 
-def test_days_that_vary_too_much_fail_though_no_day_is_broken_and_the_total_is_right(landed: Landed) -> None:
+def test_days_that_vary_too_much_fail_though_no_day_is_broken_and_the_total_is_right(
+    landed: LandedHistory,
+) -> None:
     """Every other day loses an eighth of its events, the days between have them twice."""
     some = "transaction_id % 8 = 0 AND day(day) % 2"
     landed.connection.execute(
@@ -493,7 +489,7 @@ def test_days_that_vary_too_much_fail_though_no_day_is_broken_and_the_total_is_r
 # hours
 
 
-def test_hours_without_any_event_are_not_called_right(landed: Landed) -> None:
+def test_hours_without_any_event_are_not_called_right(landed: LandedHistory) -> None:
     landed.connection.execute("DELETE FROM transactions")
     found = finding(landed, "hour_of_day", "transactions")
     assert found.verdict is not PASSED, found.summary
@@ -502,7 +498,7 @@ def test_hours_without_any_event_are_not_called_right(landed: Landed) -> None:
 # shares
 
 
-def test_a_single_impossible_value_fails(landed: Landed) -> None:
+def test_a_single_impossible_value_fails(landed: LandedHistory) -> None:
     landed.connection.execute(
         "UPDATE devices SET device_os = 'Windows'"
         " WHERE device_id = (SELECT max(device_id) FROM devices WHERE device_type = 'mobile')"
@@ -514,13 +510,15 @@ def test_a_single_impossible_value_fails(landed: Landed) -> None:
 # what cannot be judged yet
 
 
-def forget_a_day(landed: Landed, *tables: str) -> None:
+def forget_a_day(landed: LandedHistory, *tables: str) -> None:
     for table in tables:
         landed.connection.execute(f"DELETE FROM {table} WHERE day = '2024-01-03'")
 
 
 @pytest.mark.parametrize("child", ["devices", "payment_methods", "transactions"])
-def test_references_into_a_day_that_has_not_landed_are_inconclusive(landed: Landed, child: str) -> None:
+def test_references_into_a_day_that_has_not_landed_are_inconclusive(
+    landed: LandedHistory, child: str
+) -> None:
     forget_a_day(landed, "customers", "daily_intensity")
     found = finding(landed, "temporal_integrity", child)
     assert found.verdict is INCONCLUSIVE
@@ -528,7 +526,7 @@ def test_references_into_a_day_that_has_not_landed_are_inconclusive(landed: Land
     assert "2024-01-01" in found.summary
 
 
-def test_a_whole_day_that_has_not_landed_is_inconclusive(landed: Landed) -> None:
+def test_a_whole_day_that_has_not_landed_is_inconclusive(landed: LandedHistory) -> None:
     forget_a_day(landed, *(table for table in KEYS if table != "products"))
     assert finding(landed, "temporal_integrity", "transactions").verdict is INCONCLUSIVE
     for check in ("primary_key", "day_boundaries", "hour_of_day", "replay"):
@@ -536,18 +534,18 @@ def test_a_whole_day_that_has_not_landed_is_inconclusive(landed: Landed) -> None
 
 
 @pytest.mark.parametrize("child", ["devices", "payment_methods", "transactions"])
-def test_references_into_a_day_that_has_landed_must_be_there(landed: Landed, child: str) -> None:
+def test_references_into_a_day_that_has_landed_must_be_there(landed: LandedHistory, child: str) -> None:
     forget_a_day(landed, "customers")
     assert finding(landed, "temporal_integrity", child).verdict is FAILED
 
 
-def test_an_unlanded_day_excuses_no_reference_before_it(landed: Landed) -> None:
+def test_an_unlanded_day_excuses_no_reference_before_it(landed: LandedHistory) -> None:
     forget_a_day(landed, "customers", "daily_intensity")
     landed.connection.execute("UPDATE transactions SET customer_id = -1 WHERE transaction_id = 1")
     assert finding(landed, "temporal_integrity", "transactions").verdict is FAILED
 
 
-def test_an_unlanded_day_excuses_no_missing_product_and_no_younger_parent(landed: Landed) -> None:
+def test_an_unlanded_day_excuses_no_missing_product_and_no_younger_parent(landed: LandedHistory) -> None:
     forget_a_day(landed, "customers", "daily_intensity")
     landed.connection.execute("BEGIN")
     for spoiled in (
@@ -563,7 +561,7 @@ def test_an_unlanded_day_excuses_no_missing_product_and_no_younger_parent(landed
 
 
 @pytest.mark.parametrize("table", DATED_BY)
-def test_a_row_of_a_day_outside_the_clock_fails(landed: Landed, table: str) -> None:
+def test_a_row_of_a_day_outside_the_clock_fails(landed: LandedHistory, table: str) -> None:
     dated, key = DATED_BY[table], KEYS[table]
     landed.connection.execute(
         f"UPDATE {table} SET day = day + 1, {dated} = {dated} + INTERVAL 1 DAY"
@@ -581,7 +579,7 @@ def test_a_row_of_a_day_outside_the_clock_fails(landed: Landed, table: str) -> N
     ],
 )
 def test_only_the_first_days_customers_may_have_been_there_before(
-    landed: Landed, table: str, day: str, verdict: Verdict
+    landed: LandedHistory, table: str, day: str, verdict: Verdict
 ) -> None:
     landed.connection.execute(f"UPDATE {table} SET {DATED_BY[table]} = '2023-06-01' WHERE day = '{day}'")
     assert finding(landed, "day_boundaries", table).verdict is verdict
@@ -614,15 +612,15 @@ def different(column: Column) -> str | None:
     }.get(kind.sql, f"{name} + 1")
 
 
-def differing(landed: Landed, contract: TableContract, simulated: Mapping[str, pa.Table]) -> int:
+def differing(landed: LandedHistory, contract: TableContract, simulated: Mapping[str, pa.Table]) -> int:
     day = date.fromisoformat(LAST_DAY) if contract.daily else None
     rows = simulated[contract.name]
-    return ask.differing_rows(landed.connection, landed.scenario.name, contract, day, rows).rows
+    return queries.differing_rows(landed.connection, landed.scenario.name, contract, day, rows).rows
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_replay_sees_the_smallest_change_of_any_column(landed: Landed, table: str) -> None:
-    contract, connection = landed.contracts[table], landed.connection
+def test_replay_sees_the_smallest_change_of_any_column(landed: LandedHistory, table: str) -> None:
+    contract, connection = landed.relations.table(table), landed.connection
     simulated = simulate_day(landed.scenario, date.fromisoformat(LAST_DAY))
     assert differing(landed, contract, simulated) == 0
     key, unseen = KEYS[table], []
@@ -651,18 +649,18 @@ def test_replay_sees_the_smallest_change_of_any_column(landed: Landed, table: st
     ],
     ids=["lost", "doubled"],
 )
-def test_replay_sees_a_row_that_is_lost_or_there_twice(landed: Landed, sql: str) -> None:
+def test_replay_sees_a_row_that_is_lost_or_there_twice(landed: LandedHistory, sql: str) -> None:
     landed.connection.execute(sql)
     assert finding(landed, "replay", "transactions").rows == ({"day": LAST_DAY, "rows": 1},)
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(1, PASSED), (3, FAILED)])
 def test_replay_looks_at_as_many_days_as_the_scenario_says(
-    landed: Landed, days: int, verdict: Verdict
+    landed: LandedHistory, days: int, verdict: Verdict
 ) -> None:
     landed.connection.execute("UPDATE transactions SET amount = amount + 0.01 WHERE day = '2024-01-13'")
     scenario = load_scenario("baseline", {**SMALL, "checks.replay_days": days})
-    judged = Landed(scenario, landed.generator, landed.connection)
+    judged = history_of(scenario, landed.connection)
     assert finding(judged, "replay", "transactions").verdict is verdict
 
 
@@ -688,18 +686,18 @@ OTHERS = {"klarna": 0.1, "afterpay": 0.2, "affirm": 0.3, "sezzle": 0.4}
     ids=str,
 )
 def test_a_check_fails_where_the_scenario_says_something_else(
-    landed: Landed, check: str, table: str, claim: Mapping[str, Any]
+    landed: LandedHistory, check: str, table: str, claim: Mapping[str, Any]
 ) -> None:
     other = load_scenario("baseline", {**SMALL, **claim})
     for record in ("runs", "landed_days"):  # as if what landed were of that world
         landed.connection.execute(f"UPDATE {record} SET world = ?", [world(other).digest])
-    assert finding(Landed(other, landed.generator, landed.connection), check, table).verdict is FAILED
+    assert finding(history_of(other, landed.connection), check, table).verdict is FAILED
 
 
 # arrivals that leave nothing to chance
 
 
-def test_evenly_spaced_events_pass(evenly_spaced: Landed) -> None:
+def test_evenly_spaced_events_pass(evenly_spaced: LandedHistory) -> None:
     for check in ("daily_volume", "hour_of_day"):
         assert finding(evenly_spaced, check, "transactions").verdict is PASSED
 
@@ -713,7 +711,7 @@ def test_evenly_spaced_events_pass(evenly_spaced: Landed) -> None:
     ids=["lost", "doubled"],
 )
 def test_a_single_event_too_few_or_too_many_breaks_an_evenly_spaced_day(
-    evenly_spaced: Landed, sql: str
+    evenly_spaced: LandedHistory, sql: str
 ) -> None:
     evenly_spaced.connection.execute(
         f"CREATE TEMP VIEW today AS FROM transactions WHERE day = '2024-01-03'; {sql}"
@@ -724,7 +722,7 @@ def test_a_single_event_too_few_or_too_many_breaks_an_evenly_spaced_day(
 
 
 @pytest.mark.parametrize("sql", [f"UPDATE transactions SET event_time = {NOON}", "DELETE FROM transactions"])
-def test_evenly_spaced_events_must_fill_each_hour(evenly_spaced: Landed, sql: str) -> None:
+def test_evenly_spaced_events_must_fill_each_hour(evenly_spaced: LandedHistory, sql: str) -> None:
     evenly_spaced.connection.execute(sql)
     assert finding(evenly_spaced, "hour_of_day", "transactions").verdict is FAILED
 
@@ -752,8 +750,5 @@ UNLIKE: Mapping[str, Mapping[str, Any]] = {
 def test_no_check_fails_on_right_data_of_an_unlikely_world(world: str, tmp_path: Path) -> None:
     scenario = load_scenario("baseline", {**SMALL, "volume.base_daily_volume": 400, **UNLIKE[world]})
     with copied(scenario, land_and_measure(scenario, tmp_path / "original"), tmp_path) as landed:
-        wanted = [(table, name) for name, table in all_checks(landed)]
-        failed = [
-            (table, name) for table, name, f in checks.all_findings(landed, wanted) if f.verdict is FAILED
-        ]
+        failed = [check for check, found in found_by(landed).items() if found.verdict is FAILED]
     assert failed == []

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from simtom_pipeline import landing, load_scenario
-from simtom_pipeline.assets.content_checks import Content, landed_content
-from simtom_pipeline.assets.history import land_history
 from simtom_pipeline.contracts import ColumnType, TableContract
 from simtom_pipeline.landing import table_name
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import make_generator, registry, world
+from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
+from simtom_pipeline.verification.checks.content import landed_content
+from simtom_pipeline.verification.history import LandedHistory
+from tests.landed import land
 
-DAYS = [date(2024, 3, n) for n in range(4, 8)]
-SECOND = DAYS[1]
+SECOND = date(2024, 3, 5)
 OVERRIDES = {
     "clock.start": "2024-03-04",
     "clock.end": "2024-03-07",
@@ -45,7 +45,7 @@ OVERRIDES = {
 def contracts() -> list[TableContract]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SIMTOM_HOME", raising=False)
-        return list(registry().generator("bnpl").contracts(load_scenario("baseline", OVERRIDES)))
+        return list(Simulation(load_scenario("baseline", OVERRIDES)).relations.simulated)
 
 
 TABLES = {contract.name: contract for contract in contracts()}
@@ -54,10 +54,7 @@ TABLES = {contract.name: contract for contract in contracts()}
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
     scenario = load_scenario("baseline", OVERRIDES)
-    file = tmp_path_factory.mktemp("original") / "history.duckdb"
-    generator = registry().generator("bnpl")
-    land_history(scenario, generator, DAYS, lambda: landing.connect(file), lambda days: None)
-    return scenario, file
+    return scenario, land(scenario, tmp_path_factory.mktemp("original") / "history.duckdb")
 
 
 def check(original: tuple[Scenario, Path], copy: Path, table: str, *changes: str) -> Finding:
@@ -66,8 +63,7 @@ def check(original: tuple[Scenario, Path], copy: Path, table: str, *changes: str
     with landing.connect(copy) as connection:
         for change in changes:
             connection.execute(change)
-        content = Content(scenario, make_generator(scenario), connection, world(scenario))
-        return landed_content(content, TABLES[table])
+        return landed_content(LandedHistory(Simulation(scenario), connection), TABLES[table])
 
 
 def another(kind: ColumnType, name: str) -> str:
@@ -134,7 +130,7 @@ def test_the_smallest_change_of_each_column_is_found_and_shown(
 ) -> None:
     contract, (scenario, file) = TABLES[table], original
     name, condition = table_name("baseline", contract), one_row(contract)
-    drawing, unseen = make_generator(scenario), []
+    simulation, unseen = Simulation(scenario), []
     shutil.copy(file, tmp_path / "x")
     with landing.connect(tmp_path / "x") as connection:
         for column in contract.columns:
@@ -145,7 +141,7 @@ def test_the_smallest_change_of_each_column_is_found_and_shown(
                 continue
             connection.execute("BEGIN")
             connection.execute(f"UPDATE {name} SET {column.name} = {value} WHERE {condition}")
-            finding = landed_content(Content(scenario, drawing, connection, world(scenario)), contract)
+            finding = landed_content(LandedHistory(simulation, connection), contract)
             connection.execute("ROLLBACK")
             if finding.verdict is not Verdict.FAILED or finding.rows[0]["column"] != column.name:
                 unseen.append(column.name)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from simtom_pipeline import landing, load_scenario
-from simtom_pipeline.assets import checks
-from simtom_pipeline.assets.checks import Landed
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry, world
+from simtom_pipeline.simulation import world
 from simtom_pipeline.validation.decisions import Finding, Verdict
-from tests.landed import land_and_measure
+from simtom_pipeline.verification.history import LandedHistory
+from tests.landed import found as found_by
+from tests.landed import history_of, land_and_measure
 
 PASSED, INCONCLUSIVE, FAILED = Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.FAILED
 LEDGER, DAILY, PROFILE = "drift_ledger", "drift_ledger_daily", "daily_profile"
@@ -50,17 +50,16 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
 
 
 @pytest.fixture
-def landed(original: tuple[Scenario, Path], tmp_path: Path) -> Iterator[Landed]:
+def landed(original: tuple[Scenario, Path], tmp_path: Path) -> Iterator[LandedHistory]:
     scenario, file = original
     with landing.connect(shutil.copy(file, tmp_path / "copy.duckdb")) as connection:
         connection.execute("SET search_path = 'baseline,baseline_truth'")
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-        yield Landed(scenario, registry().generator("bnpl"), connection)
+        yield history_of(scenario, connection)
 
 
-def finding(landed: Landed, table: str, check: str) -> Finding:
-    ((_, _, found),) = checks.all_findings(landed, [(table, check)])
-    return found
+def finding(landed: LandedHistory, table: str, check: str) -> Finding:
+    return found_by(landed, [(table, check)])[table, check]
 
 
 OF_DRIFT = [
@@ -71,14 +70,10 @@ OF_DRIFT = [
 ]
 
 
-def test_what_was_simulated_passes(landed: Landed) -> None:
-    specs = checks.check_specs(landed.scenario, landed.generator)
-    wanted = [(spec.asset_key.path[-1], spec.name) for spec in specs]
+def test_what_was_simulated_passes(landed: LandedHistory) -> None:
     # Few days; and the Bayes AUC needs more labels before the first drift than these have.
     too_few = {"daily_volume", "bayes_auc", "outcome_rate"}
-    found = {
-        (table, name): f for table, name, f in checks.all_findings(landed, wanted) if name not in too_few
-    }
+    found = {(table, name): f for (table, name), f in found_by(landed).items() if name not in too_few}
     assert {key: f.rows for key, f in found.items() if f.verdict is not PASSED} == {}
     assert set(OF_DRIFT) <= set(found)
 
@@ -118,7 +113,9 @@ SPOILED = [
 @pytest.mark.parametrize(
     ("what", "table", "check", "sql"), SPOILED, ids=[f"{s[2]}-{s[1]}-{s[0]}" for s in SPOILED]
 )
-def test_a_check_of_drift_fails_on_a_lie(landed: Landed, what: str, table: str, check: str, sql: str) -> None:
+def test_a_check_of_drift_fails_on_a_lie(
+    landed: LandedHistory, what: str, table: str, check: str, sql: str
+) -> None:
     landed.connection.execute(sql)
     assert finding(landed, table, check).verdict is FAILED
 
@@ -135,11 +132,11 @@ def test_a_check_of_drift_fails_on_a_lie(landed: Landed, what: str, table: str, 
     ],
 )
 def test_a_ledger_of_another_size_than_the_scenario_states_fails(
-    landed: Landed, drift_id: str, effect: dict[str, Any]
+    landed: LandedHistory, drift_id: str, effect: dict[str, Any]
 ) -> None:
     """Data and ledger agree with each other, but not with what was stated."""
     drifts = [{**d, "effect": effect} if d["id"] == drift_id else d for d in DRIFTS]
-    other = Landed(load_scenario("baseline", WORLD | {"drifts": drifts}), landed.generator, landed.connection)
+    other = history_of(load_scenario("baseline", WORLD | {"drifts": drifts}), landed.connection)
     for record in ("runs", "landed_days"):  # as if what landed were of that world
         landed.connection.execute(
             f"UPDATE baseline_truth.{record} SET world = ?", [world(other.scenario).digest]
@@ -151,7 +148,7 @@ def test_a_ledger_of_another_size_than_the_scenario_states_fails(
     assert set(wrong) <= {"before and after", f"stated {next(iter(effect))}"}
 
 
-def test_a_ledger_says_which_sizes_are_of_several_drifts(landed: Landed) -> None:
+def test_a_ledger_says_which_sizes_are_of_several_drifts(landed: LandedHistory) -> None:
     statements = {
         (row["drift"], row["statement"]) for row in finding(landed, DAILY, "drift_as_declared").rows
     }
@@ -159,13 +156,15 @@ def test_a_ledger_says_which_sizes_are_of_several_drifts(landed: Landed) -> None
     assert ("desktops", "stated psi") in statements
 
 
-def test_without_a_twin_there_is_nothing_to_compare(landed: Landed) -> None:
+def test_without_a_twin_there_is_nothing_to_compare(landed: LandedHistory) -> None:
     landed.connection.execute("DROP SCHEMA baseline__without_riskier_truth CASCADE")
     found = finding(landed, LEDGER, "twins")
     assert (found.verdict, found.figures) == (PASSED, {"twins": 0})
 
 
-def test_the_profile_has_every_metric_of_every_landed_day_close_to_what_is_expected(landed: Landed) -> None:
+def test_the_profile_has_every_metric_of_every_landed_day_close_to_what_is_expected(
+    landed: LandedHistory,
+) -> None:
     rows = landed.connection.execute(
         "SELECT day, count(*), max(abs(realised - expected)) FILTER (metric LIKE '%=%') FROM daily_profile GROUP BY day"
     ).fetchall()
@@ -174,7 +173,7 @@ def test_the_profile_has_every_metric_of_every_landed_day_close_to_what_is_expec
     assert max(furthest for _, _, furthest in rows) < 0.06
 
 
-def test_the_daily_ledger_has_realised_sizes_near_the_intended_ones(landed: Landed) -> None:
+def test_the_daily_ledger_has_realised_sizes_near_the_intended_ones(landed: LandedHistory) -> None:
     rows = landed.connection.execute(
         "SELECT avg(intended_psi), avg(realised_psi), avg(intended_ks), avg(realised_ks), avg(intended_w1),"
         " avg(realised_w1) FROM drift_ledger_daily WHERE drift_id = 'pricier' AND w = 1"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from simtom_pipeline import landing, load_scenario
-from simtom_pipeline.assets.checks import Landed
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry
+from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Verdict
+from simtom_pipeline.verification.history import LandedHistory
 from tests.landed import land_and_measure
 from tests.unit.test_checks_fail_on_bad_data import copied, findings
 from tests.unit.test_faults import EVERY_KIND, NOISE, STRONG
@@ -40,16 +40,16 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
 
 
 @pytest.fixture
-def landed(original: tuple[Scenario, Path], tmp_path: Path) -> Iterator[Landed]:
+def landed(original: tuple[Scenario, Path], tmp_path: Path) -> Iterator[LandedHistory]:
     with copied(*original, tmp_path) as landed:
         yield landed
 
 
-def verdicts(landed: Landed, check: str) -> dict[str, Verdict]:
+def verdicts(landed: LandedHistory, check: str) -> dict[str, Verdict]:
     return {table: found.verdict for table, found in findings(landed, check).items()}
 
 
-def test_every_kind_of_fault_is_judged(landed: Landed) -> None:
+def test_every_kind_of_fault_is_judged(landed: LandedHistory) -> None:
     (found,) = findings(landed, "faults_as_declared").values()
     judged = {str(row["fault"]) for row in found.rows if float(row["n"]) > 0}
     assert judged == {fault.id for fault in landed.scenario.faults}
@@ -350,7 +350,7 @@ SPOILED: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", SPOILED)
-def test_a_check_fails_on_data_that_is_wrong_in_its_way(case: str, landed: Landed) -> None:
+def test_a_check_fails_on_data_that_is_wrong_in_its_way(case: str, landed: LandedHistory) -> None:
     check, table, sql = SPOILED[case]
     before = landed.connection.execute(f"SELECT hash(list(l)) FROM baseline_truth.{table} l").fetchall()
     landed.connection.execute(sql)
@@ -362,7 +362,7 @@ def test_a_check_fails_on_data_that_is_wrong_in_its_way(case: str, landed: Lande
     assert verdicts(landed, check)[table] is Verdict.FAILED
 
 
-def test_a_wrong_world_is_noticed_under_its_faults(landed: Landed) -> None:
+def test_a_wrong_world_is_noticed_under_its_faults(landed: LandedHistory) -> None:
     """What the checks of the world see is not the faults: an installment that should not be there counts."""
     assert verdicts(landed, "primary_key")["transactions"] is Verdict.PASSED
     assert landed.connection.execute(
@@ -373,7 +373,7 @@ def test_a_wrong_world_is_noticed_under_its_faults(landed: Landed) -> None:
     assert verdicts(landed, "temporal_integrity")["transactions"] is Verdict.FAILED
 
 
-def test_the_twin_without_faults_is_the_world_under_them(landed: Landed) -> None:
+def test_the_twin_without_faults_is_the_world_under_them(landed: LandedHistory) -> None:
     (found,) = findings(landed, "twins").values()
     assert found.verdict is Verdict.PASSED
     assert "1 twins over 20 days" in found.summary
@@ -383,7 +383,7 @@ def test_the_twin_without_faults_is_the_world_under_them(landed: Landed) -> None
     assert {(row["table"], row["column"]) for row in found.rows} == {("transactions", "amount")}
 
 
-def test_the_file_is_as_before_once_the_checks_have_looked(landed: Landed) -> None:
+def test_the_file_is_as_before_once_the_checks_have_looked(landed: LandedHistory) -> None:
     ask = (
         "SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY ALL"
     )
@@ -401,9 +401,9 @@ def test_a_feed_that_gets_faults_later_does_not_fit_its_file(
     """A column that may not be NULL is refused before anything is lost."""
     clean, file = load_scenario("baseline", {**DIRTY, "faults": [], "noise": []}), tmp_path / "clean.duckdb"
     land_and_measure(clean, file)
-    contracts = registry().generator("bnpl").landed_contracts(original[0])
+    relations = Simulation(original[0]).relations
     with landing.connect(file) as connection, pytest.raises(landing.LandingError) as refused:
-        landing.check_fits(connection, "baseline", contracts)
+        landing.check_fits(connection, relations)
     message = str(refused.value)
     assert "does not let risk_level be NULL" in message
     assert "has installment_count as SMALLINT instead of BIGINT" in message

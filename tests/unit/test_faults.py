@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from scipy import stats
 
-from simtom_pipeline import landing, load_scenario, simulate_day
+from simtom_pipeline import load_scenario, simulate_day
+from simtom_pipeline.corruption.faults import corrupt_day
 from simtom_pipeline.generators.bnpl.tables import TRANSACTIONS
-from simtom_pipeline.generators.fault_contracts import spoilt_tables
-from simtom_pipeline.generators.faults import spoil_day
 from simtom_pipeline.scenarios.faults import Fault
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import make_generator, registry
+from simtom_pipeline.simulation import Simulation
+from tests.landed import put, simulated
 
 A_DAY = date(2024, 1, 3)
 ALPHA = 1e-6
@@ -141,20 +141,10 @@ Simulate = Callable[[Scenario, date], dict[str, pa.Table]]
 
 def undone_is_clean(scenario: Scenario, simulate: Simulate = simulate_day) -> None:
     """Land it, apply the ledger backwards, and compare with the clean twin, value by value."""
-    generator, days = registry().generator(scenario.generator), scenario.clock.days()
-    twin = make_generator(scenario.without("faults"))
+    days, twin = scenario.clock.days(), Simulation(scenario.without("faults"))
     with duckdb.connect() as connection:
-        tables: dict[str, list[pa.Table]] = {}
-        for day in days:
-            for name, table in simulate(scenario, day).items():
-                tables.setdefault(name, []).append(table)
-        whole = {
-            c.name: pa.concat_tables(tables[c.name]) if c.daily else tables[c.name][0]
-            for c in generator.contracts(scenario)
-        }
-        views = generator.landed_views(scenario)
-        landing.replace_days(connection, scenario.name, generator.contracts(scenario), views, days, whole)
-        for contract in spoilt_tables(generator.tables, scenario):
+        put(connection, scenario, simulated(scenario, days, simulate))
+        for contract in Simulation(scenario).relations.measured:
             clean = pa.concat_tables([twin.simulate_day(day)[contract.name] for day in days])
             clean_types = [field.type for field in clean.schema]
             assert clean_types == [field.type for field in twin.simulate_day(days[0])[contract.name].schema]
@@ -263,15 +253,15 @@ def test_a_value_is_spoilt_at_most_once(all_at_once: Scenario) -> None:
 
 def test_every_kind_of_fault_occurs_and_types_are_those_of_the_contracts(all_at_once: Scenario) -> None:
     tables = simulate_day(all_at_once, A_DAY)
-    contracts = registry().generator("bnpl").contracts(all_at_once)
+    contracts = Simulation(all_at_once).relations.simulated
     assert {c.name: tables[c.name].schema for c in contracts} == {c.name: c.schema for c in contracts}
     kinds = {one["kind"] for one in EVERY_KIND} - {"dropped_day"}
     assert set(tables["fault_ledger"]["kind"].to_pylist()) == kinds
 
 
 def test_a_spoilt_day_alone_is_the_day_in_a_range(all_at_once: Scenario) -> None:
-    in_range = [make_generator(all_at_once).simulate_day(d) for d in all_at_once.clock.days()[:3]][2]
-    alone = make_generator(all_at_once).simulate_day(A_DAY)
+    in_range = [Simulation(all_at_once).simulate_day(d) for d in all_at_once.clock.days()[:3]][2]
+    alone = Simulation(all_at_once).simulate_day(A_DAY)
     assert all(alone[name].equals(in_range[name]) for name in alone)
 
 
@@ -326,14 +316,14 @@ def test_of_two_faults_on_one_value_the_first_named_has_all_that_it_has_alone(
 ) -> None:
     """Every pair of kinds in both orders, a kind with itself too; the second has what is left to it."""
     world = spoilt(**{"volume.base_daily_volume": 150})
-    generator, parse = make_generator(world), TypeAdapter(Fault).validate_python
-    clean = generator.clean_day(A_DAY)
+    simulation, parse = Simulation(world), TypeAdapter(Fault).validate_python
+    clean, streams = simulation.true_day(A_DAY), simulation.generator.streams
 
     def told(**said: dict[str, Any]) -> pd.DataFrame:
         """The ledger of faults, named by their ids."""
         named = [fault(**{"rate": 0.7, **one, "id": name}) for name, one in said.items()]
         scenario = world.model_copy(update={"faults": tuple(map(parse, named))})
-        landed = spoil_day(scenario, generator.contracts(scenario), clean, generator.streams, A_DAY)
+        landed = corrupt_day(scenario, Simulation(scenario).relations.simulated, clean, streams, A_DAY)
         return landed["fault_ledger"].to_pandas()
 
     for one, other in product(rivals, repeat=2):
@@ -681,16 +671,7 @@ def with_late_rows() -> "Any":
             **{"volume.base_daily_volume": 150, "bnpl.credit.charge_off_days": 14},
         )
     connection = duckdb.connect()
-    generator = registry().generator("bnpl")
-    days = scenario.clock.days()
-    simulated = [simulate_day(scenario, day) for day in days]
-    tables = {
-        c.name: pa.concat_tables([s[c.name] for s in simulated]) if c.daily else simulated[0][c.name]
-        for c in generator.contracts(scenario)
-    }
-    landing.replace_days(
-        connection, "baseline", generator.contracts(scenario), generator.landed_views(scenario), days, tables
-    )
+    put(connection, scenario)
     return connection
 
 

@@ -21,7 +21,7 @@ from simtom_pipeline.generators.base import ENGINE_VERSION
 from simtom_pipeline.generators.bnpl.tables import INSTALLMENTS, OUTCOMES
 from simtom_pipeline.generators.random_streams import RandomStreams
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import make_generator, registry
+from simtom_pipeline.simulation import Simulation, registry
 from tests.digests import digest
 
 SMALL = {"volume.base_daily_volume": 60, "bnpl.population.customer_lifetime_days": 8}
@@ -33,7 +33,7 @@ def small(pattern: str = "nhpp", **overrides: Any) -> Scenario:
 
 
 def alone(scenario: Scenario, day: date) -> dict[str, pa.Table]:
-    return make_generator(scenario).simulate_day(day)
+    return Simulation(scenario).simulate_day(day)
 
 
 def same(one: dict[str, pa.Table], other: dict[str, pa.Table]) -> bool:
@@ -53,9 +53,9 @@ def test_i1_a_day_alone_is_the_day_in_a_range(pattern: str) -> None:
 @given(order=st.permutations(range(0, 40, 4)), pattern=st.sampled_from(PATTERNS))
 def test_i1_order_does_not_matter(order: list[int], pattern: str) -> None:
     scenario = small(pattern)
-    generator = make_generator(scenario)
-    shuffled = {n: generator.simulate_day(scenario.clock.start + timedelta(n)) for n in order}
-    again = make_generator(scenario)
+    simulation = Simulation(scenario)
+    shuffled = {n: simulation.simulate_day(scenario.clock.start + timedelta(n)) for n in order}
+    again = Simulation(scenario)
     for n in sorted(order):
         assert same(shuffled[n], again.simulate_day(scenario.clock.start + timedelta(n)))
 

@@ -24,15 +24,15 @@ from simtom_pipeline.generators.bnpl.reference_population import default_model
 from simtom_pipeline.generators.bnpl.repayment import spell_days
 from simtom_pipeline.generators.bnpl.tables import INSTALLMENTS
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import make_generator
+from simtom_pipeline.simulation import Simulation, make_generator
 
 DAY = pd.Timedelta(days=1)
 
 
 def days_of(scenario: Scenario, count: int) -> dict[str, pa.Table]:
     """The first days of a scenario, table by table."""
-    generator = make_generator(scenario)
-    days = [generator.simulate_day(day) for day in scenario.clock.days()[:count]]
+    simulation = Simulation(scenario)
+    days = [simulation.simulate_day(day) for day in scenario.clock.days()[:count]]
     return {name: pa.concat_tables([day[name] for day in days]) for name in days[0]}
 
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from simtom_pipeline import load_scenario, training_set
-from simtom_pipeline.generators.bnpl import views
-from simtom_pipeline.landing import LandingError, connect, replace_days
-from simtom_pipeline.simulation import make_generator, registry
+from simtom_pipeline.generators.bnpl import BnplGenerator, views
+from simtom_pipeline.landing import LandingError, connect
+from tests.landed import put
 
 OVERRIDES = {
     "volume.base_daily_volume": 60,
@@ -37,15 +36,8 @@ END_OF_TIME = datetime(2100, 1, 1)
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half a year of a small lender with many defaults, landed."""
     path = tmp_path_factory.mktemp("half_year") / "simtom.duckdb"
-    scenario, generator = load_scenario("baseline", OVERRIDES), registry().generator("bnpl")
-    simulated, days = make_generator(scenario), scenario.clock.days()
-    drawn = [simulated.simulate_day(day) for day in days]
-    tables = {
-        c.name: pa.concat_tables([day[c.name] for day in drawn]) if c.daily else drawn[0][c.name]
-        for c in generator.contracts(scenario)
-    }
     with connect(path) as connection:
-        replace_days(connection, "baseline", generator.contracts(scenario), generator.views, days, tables)
+        put(connection, load_scenario("baseline", OVERRIDES))
     return path
 
 
@@ -135,7 +127,7 @@ def test_a_label_is_known_when_its_payment_is_charged_off_or_the_last_could_be(
     assert all(last_due[key] + timedelta(days=30) <= moment for key, _, matured in found if matured)
 
 
-MACROS = [view for view in registry().generator("bnpl").views if view.parameters]
+MACROS = [view for view in BnplGenerator.views if view.parameters]
 
 
 @pytest.mark.parametrize("macro", MACROS, ids=lambda macro: macro.name)

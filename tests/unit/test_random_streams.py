@@ -12,7 +12,7 @@ from scipy import stats
 from simtom_pipeline import load_scenario
 from simtom_pipeline.generators import random_streams
 from simtom_pipeline.generators.random_streams import RandomStreams, categorical, exponential, poisson
-from simtom_pipeline.simulation import make_generator
+from simtom_pipeline.simulation import Simulation
 
 DAY = date(2024, 5, 17)
 
@@ -56,8 +56,8 @@ def test_no_two_stream_names_have_one_key(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(RandomStreams, "generator", recorded)
     for scenario in ("baseline", "bursty", "self_exciting"):
-        generator = make_generator(load_scenario(scenario))
-        generator.simulate_day(generator.scenario.clock.start)
+        simulation = Simulation(load_scenario(scenario))
+        simulation.simulate_day(simulation.scenario.clock.start)
     assert len(names) > 40
     assert len({crc32(name.encode()) for name in names}) == len(names)
 

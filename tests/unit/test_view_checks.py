@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from simtom_pipeline import load_scenario
-from simtom_pipeline.assets import view_checks
-from simtom_pipeline.assets.checks import Landed, all_findings, check_specs
 from simtom_pipeline.contracts import ViewContract
+from simtom_pipeline.corruption.ledgers import FAULT_LEDGER
 from simtom_pipeline.generators.bnpl import BnplGenerator, views
 from simtom_pipeline.generators.bnpl.customer_history import CUSTOMER_HISTORY
-from simtom_pipeline.generators.fault_contracts import FAULT_LEDGER
 from simtom_pipeline.landing import connect
 from simtom_pipeline.scenarios.models import Scenario
+from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
-from tests.landed import land
+from simtom_pipeline.verification.checks import views as view_checks
+from simtom_pipeline.verification.verify import checks_of
+from tests.landed import found as found_by
+from tests.landed import history_of, land
 
 SMALL: Mapping[str, Any] = {
     "clock": {"start": "2024-01-01", "end": "2024-01-20"},
@@ -75,9 +77,7 @@ def fault(kind: str, table: str, *columns: str, rate: float = 0.3, **more: Any) 
 def found(scenario: Scenario, file: Path) -> Finding:
     """What the check says of a file."""
     with connect(file) as connection:
-        landed = Landed(scenario, BnplGenerator, connection)
-        ((_, _, finding),) = all_findings(landed, [CHECK])
-    return finding
+        return found_by(history_of(scenario, connection), [CHECK])[CHECK]
 
 
 def spoilt(*faults: dict[str, Any], name: str = "baseline", **more: Any) -> Scenario:
@@ -172,7 +172,7 @@ def test_only_scenarios_with_faults_and_views_that_say_what_is_known_have_the_ch
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def has_it(scenario: Scenario) -> bool:
-        return CHECK[1] in {spec.name for spec in check_specs(scenario, BnplGenerator)}
+        return CHECK in {(check.table, check.name) for check in checks_of(Simulation(scenario))}
 
     with_faults = spoilt(fault("missing", "outcomes", "matured_at"))
     assert has_it(with_faults)

@@ -18,13 +18,13 @@ import pytest
 from pydantic import TypeAdapter
 
 from simtom_pipeline import load_scenario
+from simtom_pipeline.corruption.faults import corrupt_day
+from simtom_pipeline.corruption.refusals import refused
 from simtom_pipeline.generators.bnpl import BnplGenerator
-from simtom_pipeline.generators.fault_contracts import refused, spoilt_contracts
-from simtom_pipeline.generators.faults import spoil_day
-from simtom_pipeline.landing import quoted
 from simtom_pipeline.scenarios.faults import Fault
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import make_generator
+from simtom_pipeline.simulation import Simulation
+from simtom_pipeline.sql import quoted
 
 SMALL = {
     "clock": {"start": "2024-01-01", "end": "2024-01-24"},
@@ -135,15 +135,15 @@ class Lender:
 
     def land(self, schema: str, spoilt: Scenario) -> None:
         """Tables and views of a scenario; tables without faults are those of `clean`."""
-        generator = make_generator(spoilt)
+        simulation = Simulation(spoilt)
+        relations, streams = simulation.relations, simulation.generator.streams
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
         hit = {fault.table for fault in spoilt.faults}
-        contracts = spoilt_contracts(generator.tables, spoilt)
         drawn = [
-            spoil_day(spoilt, contracts, tables, generator.streams, day) if hit else tables
+            corrupt_day(spoilt, relations.simulated, tables, streams, day) if hit else tables
             for day, tables in zip(spoilt.clock.days(), self.days, strict=True)
         ]
-        for contract in generator.tables:
+        for contract in simulation.generator.tables:
             place = quoted(schema, contract.name)
             if hit and contract.name not in hit:
                 self.connection.execute(f"CREATE VIEW {place} AS FROM clean.{contract.name}")
@@ -151,7 +151,7 @@ class Lender:
             parts = [day[contract.name] for day in drawn] if contract.daily else [drawn[0][contract.name]]
             self.connection.register("arrow_rows", pa.concat_tables(parts))
             self.connection.execute(f"CREATE TABLE {place} AS FROM arrow_rows")
-        for view in generator.landed_views(spoilt):
+        for view in relations.views:
             if not view.truth and not view.parameters:
                 kind = "TABLE" if view.name in VIEWS else "VIEW"
                 self.connection.execute(
@@ -167,8 +167,8 @@ class Lender:
 def lender() -> Iterator[Lender]:
     with duckdb.connect() as connection:
         connection.execute("SET threads = 1")
-        simulated = make_generator(scenario())
-        lender = Lender(connection, [simulated.clean_day(day) for day in scenario().clock.days()])
+        simulation = Simulation(scenario())
+        lender = Lender(connection, [simulation.true_day(day) for day in scenario().clock.days()])
         lender.land("clean", scenario())
         yield lender
 

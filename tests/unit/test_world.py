@@ -7,7 +7,7 @@ import pytest
 
 from simtom_pipeline import load_scenario
 from simtom_pipeline.scenarios.world import changes
-from simtom_pipeline.simulation import load_all, make_generator, world
+from simtom_pipeline.simulation import Simulation, load_all, make_generator, world
 from tests.digests import digest
 
 DRIFT = {"id": "dearer", "kind": "covariate", "effect": {"mean_ratio": 1.5}}
@@ -47,7 +47,7 @@ DAY = date(2024, 3, 7)
 def test_what_changes_no_row_changes_no_world(overrides: dict[str, Any]) -> None:
     one, other = load_scenario("baseline", SMALL), load_scenario("baseline", SMALL | overrides)
     assert world(one).digest == world(other).digest
-    assert digest(make_generator(one).simulate_day(DAY)) == digest(make_generator(other).simulate_day(DAY))
+    assert digest(Simulation(one).simulate_day(DAY)) == digest(Simulation(other).simulate_day(DAY))
 
 
 @pytest.mark.parametrize("overrides", OTHER.values(), ids=OTHER)
