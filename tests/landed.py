@@ -1,14 +1,17 @@
 """Scenarios landed for tests, through what a run lands them with, and what checks say of them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from simtom_pipeline import landing, simulate_day
+from simtom_pipeline import simulate_day
 from simtom_pipeline.history import land_history
+from simtom_pipeline.landing import DuckDBFile
+from simtom_pipeline.landing.duckdb_file import DuckDBDatabase
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding
@@ -18,6 +21,13 @@ from simtom_pipeline.verification.verify import checks_of, findings, landed_hist
 
 TableAndName = tuple[str, str]
 """What identifies a check."""
+
+
+@contextmanager
+def opened(file: Path, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a file, as a run opens it."""
+    with DuckDBFile(Path(file)).open(read_only) as database:
+        yield database.connection
 
 
 def simulated(
@@ -37,21 +47,22 @@ def put(
 ) -> None:
     """Every day of the scenario in a database, in one transaction and without a record."""
     days, relations = scenario.clock.days(), Simulation(scenario).relations
-    landing.replace_days(connection, relations, days, simulated(scenario) if tables is None else tables)
+    rows = simulated(scenario) if tables is None else tables
+    DuckDBDatabase(connection).replace_days(relations, days, rows)
 
 
 def land(scenario: Scenario, file: Path) -> Path:
     """Every day of the scenario in a file: the simulated tables and the views, nothing measured."""
     simulation = Simulation(scenario)
-    land_history(simulation, scenario.clock.days(), lambda: landing.connect(file), lambda _: None)
+    land_history(simulation, scenario.clock.days(), DuckDBFile(file), lambda _: None)
     return file
 
 
 def land_and_measure(scenario: Scenario, file: Path) -> Path:
     """The same, and what is measured on them."""
     land(scenario, file)
-    with landing.connect(file) as connection:
-        land_measurements(connection, Simulation(scenario))
+    with DuckDBFile(file).open() as database:
+        land_measurements(database, Simulation(scenario))
     return file
 
 

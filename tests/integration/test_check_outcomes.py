@@ -15,12 +15,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from simtom_pipeline import landing, load_scenario
+from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.verification.verify import checks_of
-from tests.landed import land_and_measure
+from tests.landed import land_and_measure, opened
 from tests.unit import test_checks_fail_on_bad_data as of_the_world
 from tests.unit import test_fault_checks as of_faults
 
@@ -124,7 +124,7 @@ class Landing:
     def copied(self, folder: Path, *corruptions: str) -> "Landing":
         """The same in a copy of the file, with something done to it."""
         copy = Path(shutil.copy(self.file, folder / "copy.duckdb"))
-        with landing.connect(copy) as connection:
+        with opened(copy) as connection:
             connection.execute("SET search_path = 'baseline,baseline_truth'")
             for sql in corruptions:
                 connection.execute(sql)

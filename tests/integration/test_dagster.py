@@ -23,6 +23,7 @@ from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
 from simtom_pipeline.assets.instance import prepare_instance
 from simtom_pipeline.assets.partitions import asset_key, daily_partitions, range_tags
+from simtom_pipeline.landing.duckdb_file import DuckDBDatabase
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 
@@ -313,17 +314,15 @@ def test_a_failing_landing_keeps_the_days_that_were_there(
     file = tmp_path / "x.duckdb"
     materialize(scenario, file, instance, "2024-01-01", "2024-01-05")
     before = counts(file)
-    from simtom_pipeline import landing
+    original = DuckDBDatabase.insert
 
-    original = landing.insert
-
-    def breaks(connection: Any, name: str, rows: Any) -> None:
-        if "transactions" in name:
+    def breaks(database: DuckDBDatabase, table: str, rows: Any) -> None:
+        if "transactions" in table:
             raise OSError("the disk is full")
-        original(connection, name, rows)
+        original(database, table, rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(landing, "insert", breaks)
+        patch.setattr(DuckDBDatabase, "insert", breaks)
         failed = materialize(scenario, file, instance, "2024-01-04", "2024-01-08", raise_on_error=False)
     assert not failed.success
     assert counts(file) == before

@@ -14,7 +14,7 @@ from simtom_pipeline.assets.factory import LogProgress, resources, scenario_defi
 from simtom_pipeline.assets.partitions import range_tags
 from simtom_pipeline.assets.schedule import days_in
 from simtom_pipeline.cli import app
-from simtom_pipeline.records import FRESH_TAG, AnotherWorldError
+from simtom_pipeline.landing.records import FRESH_TAG, AnotherWorldError
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import world
 from tests.visits import furnish

@@ -1,4 +1,4 @@
-"""A generator with two outcomes of one event, both with their truth in one table: tosses of a pair of coins."""
+"""A generator with two outcomes of one event, their truth in one table: tosses of a pair of coins."""
 
 from collections.abc import Mapping, Sequence
 

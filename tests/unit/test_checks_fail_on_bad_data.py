@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from simtom_pipeline import landing, load_scenario, simulate_day
+from simtom_pipeline import load_scenario, simulate_day
 from simtom_pipeline.contracts import Column, TableContract
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import world
@@ -23,7 +23,7 @@ from simtom_pipeline.verification import queries
 from simtom_pipeline.verification.history import LandedHistory
 from simtom_pipeline.verification.verify import checks_of
 from tests.landed import found as found_by
-from tests.landed import history_of, land_and_measure
+from tests.landed import history_of, land_and_measure, opened
 
 SMALL: Mapping[str, Any] = {
     "volume.base_daily_volume": 200,
@@ -87,7 +87,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Scena
 @contextmanager
 def copied(scenario: Scenario, original: Path, folder: Path) -> Iterator[LandedHistory]:
     copy = Path(shutil.copy(original, folder / "copy.duckdb"))
-    with landing.connect(copy) as connection:
+    with opened(copy) as connection:
         connection.execute("SET search_path = 'baseline,baseline_truth'; SET threads = 1")
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # nobody reads the copy again
         yield history_of(scenario, connection)

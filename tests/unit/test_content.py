@@ -9,7 +9,6 @@ from typing import Any, Literal
 import duckdb
 import pytest
 
-from simtom_pipeline.content import Digest, digests, works
 from simtom_pipeline.contracts import (
     BIGINT,
     BIGINTS,
@@ -26,6 +25,7 @@ from simtom_pipeline.contracts import (
     TableContract,
     enum,
 )
+from simtom_pipeline.landing.content import Digest, digests, works
 
 COLORS = enum(Literal["red", "it's green"])
 Row = tuple[Any, ...]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simtom_pipeline import landing, load_scenario
+from simtom_pipeline import load_scenario
 from simtom_pipeline.contracts import ColumnType, TableContract
 from simtom_pipeline.landing import table_name
 from simtom_pipeline.scenarios.models import Scenario
@@ -15,7 +15,7 @@ from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.checks.content import landed_content
 from simtom_pipeline.verification.history import LandedHistory
-from tests.landed import land
+from tests.landed import land, opened
 
 SECOND = date(2024, 3, 5)
 OVERRIDES = {
@@ -60,7 +60,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
 def check(original: tuple[Scenario, Path], copy: Path, table: str, *changes: str) -> Finding:
     scenario, file = original
     shutil.copy(file, copy)
-    with landing.connect(copy) as connection:
+    with opened(copy) as connection:
         for change in changes:
             connection.execute(change)
         return landed_content(LandedHistory(Simulation(scenario), connection), TABLES[table])
@@ -132,7 +132,7 @@ def test_the_smallest_change_of_each_column_is_found_and_shown(
     name, condition = table_name("baseline", contract), one_row(contract)
     simulation, unseen = Simulation(scenario), []
     shutil.copy(file, tmp_path / "x")
-    with landing.connect(tmp_path / "x") as connection:
+    with opened(tmp_path / "x") as connection:
         for column in contract.columns:
             value = another(column.type, column.name)
             known = f"SELECT {column.name} IS NOT NULL FROM {name} WHERE {condition}"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simtom_pipeline import landing, load_scenario, simulate_day
+from simtom_pipeline import load_scenario, simulate_day
 from simtom_pipeline.generators.bnpl.drift_domain import LenderDrift
 from simtom_pipeline.generators.drift import distances
 from simtom_pipeline.generators.drift.expectations import expectations
@@ -24,7 +24,7 @@ from simtom_pipeline.simulation import Simulation, make_generator
 from simtom_pipeline.validation.drift import estimate_psi, scheduled_weight, two_sample_ks, wasserstein
 from simtom_pipeline.verification import twins
 from tests.digests import digest
-from tests.landed import put
+from tests.landed import opened, put
 
 YEAR = Clock(start=date(2024, 1, 1), end=date(2024, 12, 31))
 ONSET = date(2024, 1, 16)
@@ -208,7 +208,7 @@ def test_the_mix_of_purchases_is_the_stated_one_from_the_first_day_on(target: st
     """In total variation: heavy buyers buy again, so that counts vary more than independent ones."""
     scenario = world(drift("covariate", target, MIXES[target]), daily=8_000)
     generator = make_generator(scenario)
-    with landing.connect(tmp_path / "one.duckdb") as connection:
+    with opened(tmp_path / "one.duckdb") as connection:
         days = [BEFORE, ONSET]
         simulated = [generator.true_day(day) for day in (scenario.clock.start, *days)]
         metrics = [m for m in generator.profile_metrics() if m.name.startswith(f"{target}=")]
@@ -387,7 +387,7 @@ AROUND_THE_ONSET = {"clock.start": "2024-01-13", "clock.end": "2024-01-19"}
 def compared_with_its_twin(scenario: Scenario, tmp_path: Path) -> None:
     """The drift d is left out: every difference is after its onset and declared."""
     twin, true = scenario.without("d"), Simulation(scenario).relations.true
-    with landing.connect(tmp_path / "twins.duckdb") as connection:
+    with opened(tmp_path / "twins.duckdb") as connection:
         for one in (scenario, twin):
             put(connection, one)
         found = twins.differences(connection, scenario.name, twin.name, twins.compared(true))

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from simtom_pipeline import landing, load_scenario
+from simtom_pipeline import load_scenario
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import world
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.history import LandedHistory
 from tests.landed import found as found_by
-from tests.landed import history_of, land_and_measure
+from tests.landed import history_of, land_and_measure, opened
 
 PASSED, INCONCLUSIVE, FAILED = Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.FAILED
 LEDGER, DAILY, PROFILE = "drift_ledger", "drift_ledger_daily", "daily_profile"
@@ -52,7 +52,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
 @pytest.fixture
 def landed(original: tuple[Scenario, Path], tmp_path: Path) -> Iterator[LandedHistory]:
     scenario, file = original
-    with landing.connect(shutil.copy(file, tmp_path / "copy.duckdb")) as connection:
+    with opened(shutil.copy(file, tmp_path / "copy.duckdb")) as connection:
         connection.execute("SET search_path = 'baseline,baseline_truth'")
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         yield history_of(scenario, connection)

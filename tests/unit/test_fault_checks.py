@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from simtom_pipeline import landing, load_scenario
+from simtom_pipeline import load_scenario
+from simtom_pipeline.landing import LandingError
+from simtom_pipeline.landing.duckdb_file import DuckDBDatabase
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Verdict
 from simtom_pipeline.verification.history import LandedHistory
-from tests.landed import land_and_measure
+from tests.landed import land_and_measure, opened
 from tests.unit.test_checks_fail_on_bad_data import copied, findings
 from tests.unit.test_faults import EVERY_KIND, NOISE, STRONG
 
@@ -402,8 +404,8 @@ def test_a_feed_that_gets_faults_later_does_not_fit_its_file(
     clean, file = load_scenario("baseline", {**DIRTY, "faults": [], "noise": []}), tmp_path / "clean.duckdb"
     land_and_measure(clean, file)
     relations = Simulation(original[0]).relations
-    with landing.connect(file) as connection, pytest.raises(landing.LandingError) as refused:
-        landing.check_fits(connection, relations)
+    with opened(file) as connection, pytest.raises(LandingError) as refused:
+        DuckDBDatabase(connection).fits(relations)
     message = str(refused.value)
     assert "does not let risk_level be NULL" in message
     assert "has installment_count as SMALLINT instead of BIGINT" in message

@@ -12,8 +12,8 @@ import pytest
 
 from simtom_pipeline import load_scenario, training_set
 from simtom_pipeline.generators.bnpl import BnplGenerator, views
-from simtom_pipeline.landing import LandingError, connect
-from tests.landed import put
+from simtom_pipeline.landing import LandingError
+from tests.landed import opened, put
 
 OVERRIDES = {
     "volume.base_daily_volume": 60,
@@ -36,14 +36,14 @@ END_OF_TIME = datetime(2100, 1, 1)
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half a year of a small lender with many defaults, landed."""
     path = tmp_path_factory.mktemp("half_year") / "simtom.duckdb"
-    with connect(path) as connection:
+    with opened(path) as connection:
         put(connection, load_scenario("baseline", OVERRIDES))
     return path
 
 
 @pytest.fixture(scope="module")
 def lender(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with connect(file, read_only=True) as connection:
+    with opened(file, read_only=True) as connection:
         yield connection
 
 

@@ -10,8 +10,7 @@ import pytest
 import simtom_pipeline
 from simtom_pipeline import ScenarioError, load_scenario
 from simtom_pipeline.cli import app
-from simtom_pipeline.landing import connect
-from tests.landed import land_and_measure
+from tests.landed import land_and_measure, opened
 from tools.calibration import CALIBRATION_FILE, calibration_text
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +34,7 @@ OF_ITS_OWN = "name: mine\nextends: baseline\n"
 def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The whole baseline, landed as the assets land it."""
     file = tmp_path_factory.mktemp("year") / "simtom.duckdb"
-    with connect(land_and_measure(load_scenario("baseline"), file)) as connection:
+    with opened(land_and_measure(load_scenario("baseline"), file)) as connection:
         yield connection
 
 

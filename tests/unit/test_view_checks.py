@@ -12,14 +12,13 @@ from simtom_pipeline.contracts import ViewContract
 from simtom_pipeline.corruption.ledgers import FAULT_LEDGER
 from simtom_pipeline.generators.bnpl import BnplGenerator, views
 from simtom_pipeline.generators.bnpl.customer_history import CUSTOMER_HISTORY
-from simtom_pipeline.landing import connect
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.checks import views as view_checks
 from simtom_pipeline.verification.verify import checks_of
 from tests.landed import found as found_by
-from tests.landed import history_of, land
+from tests.landed import history_of, land, opened
 
 SMALL: Mapping[str, Any] = {
     "clock": {"start": "2024-01-01", "end": "2024-01-20"},
@@ -76,7 +75,7 @@ def fault(kind: str, table: str, *columns: str, rate: float = 0.3, **more: Any) 
 
 def found(scenario: Scenario, file: Path) -> Finding:
     """What the check says of a file."""
-    with connect(file) as connection:
+    with opened(file) as connection:
         return found_by(history_of(scenario, connection), [CHECK])[CHECK]
 
 
@@ -163,7 +162,7 @@ def test_where_nothing_has_arrived_there_is_nothing_to_say(
 ) -> None:
     scenario, file = lost
     assert found(scenario, file).verdict is Verdict.PASSED
-    with connect(file) as connection:
+    with opened(file) as connection:
         connection.execute("DELETE FROM baseline_truth.daily_intensity")
     assert found(scenario, file).verdict is Verdict.INCONCLUSIVE
 

@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from simtom_pipeline import landing
 from simtom_pipeline.assets.metadata import upstream
+from simtom_pipeline.landing.duckdb_file import DuckDBDatabase
 from simtom_pipeline.relations import Relations
 from simtom_pipeline.simulation import Simulation, load_scenario, scenario_files
 
@@ -43,7 +43,7 @@ def test_a_view_reads_what_it_declares(scenario: str, view: str) -> None:
     contract = relations.relation(view)
     moments = ", ".join(["TIMESTAMP '2024-06-01'"] * len(contract.parameters))
     with duckdb.connect() as connection:
-        landing.ensure_tables(connection, relations)
+        DuckDBDatabase(connection).ensure(relations)
         connection.execute("PRAGMA disable_optimizer")  # it would leave out what a query does not need
         call = (
             f"{relations.name_of(contract)}({moments})"

@@ -14,7 +14,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from simtom_pipeline import load_scenario, training_set
 from simtom_pipeline.contracts import BIGINT, ViewColumn, ViewContract
 from simtom_pipeline.generators.bnpl import BnplGenerator
-from simtom_pipeline.landing import create_view, quoted
+from simtom_pipeline.landing import create_view
+from simtom_pipeline.sql import quoted
 from tests.landed import land
 
 SMALL = {

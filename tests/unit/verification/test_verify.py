@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from simtom_pipeline import landing, load_scenario, verify
+from simtom_pipeline import load_scenario, verify
 from simtom_pipeline.assets.checks import check_specs
 from simtom_pipeline.landing import LandingError
 from simtom_pipeline.scenarios.models import Scenario
@@ -18,7 +18,7 @@ from simtom_pipeline.validation.decisions import Verdict
 from simtom_pipeline.verification import checks as subjects
 from simtom_pipeline.verification.as_simulated import as_simulated
 from simtom_pipeline.verification.verify import checks_of
-from tests.landed import found, history_of, land, land_and_measure
+from tests.landed import found, history_of, land, land_and_measure, opened
 from tests.visits import furnish
 
 FOLDER = Path(subjects.__file__).parent
@@ -85,7 +85,7 @@ def test_a_file_dropped_among_the_checks_is_run_and_shown_without_being_named_el
         (spec.asset_key.path[-1], spec.name): spec.description for spec in check_specs(Simulation(scenario))
     }
     assert told[it] == "Every purchase costs something."
-    with landing.connect(land_and_measure(scenario, tmp_path / "x.duckdb")) as connection:
+    with opened(land_and_measure(scenario, tmp_path / "x.duckdb")) as connection:
         history = history_of(scenario, connection)
         assert found(history)[it].verdict is Verdict.PASSED
         connection.execute("UPDATE baseline.transactions SET amount = 0 WHERE transaction_id = 1")
@@ -116,7 +116,7 @@ def test_the_family_wise_bound_is_shared_by_the_families_of_the_checks_there_are
     scenario = small(**corrupted)
     families = {check.family for check in checks_of(Simulation(scenario)) if check.family}
     assert families == WORLD | OF_DEFAULT | more
-    with landing.connect(land(scenario, tmp_path / "x.duckdb")) as connection:
+    with opened(land(scenario, tmp_path / "x.duckdb")) as connection:
         history = history_of(scenario, connection)
         with as_simulated(history) as true:
             bound = scenario.checks.family_wise_error / len(families)
@@ -134,7 +134,8 @@ clock: {start: 2024-01-01, end: 2024-01-10}
 volume: {base_daily_volume: 1500}
 checks: {rate_tolerance: 0.1, auc_tolerance: 0.05}
 """
-OF_OUTCOMES = {"outcome_rate": "results", "declared_probability": "chances", "bayes_auc": "chances", "leakage": "chances"}  # fmt: skip
+TRUTH_CHECKS = ("declared_probability", "bayes_auc", "leakage")
+OF_OUTCOMES = {"outcome_rate": "results", **dict.fromkeys(TRUTH_CHECKS, "chances")}
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_two_outcomes_have_checks_and_families_of_their_own(coins: Scenario) -> 
 def test_the_second_outcome_is_judged_and_the_first_is_not_blamed_for_it(
     coins: Scenario, tmp_path: Path, change: str, failed: set[str]
 ) -> None:
-    with landing.connect(land_and_measure(coins, tmp_path / "x.duckdb")) as connection:
+    with opened(land_and_measure(coins, tmp_path / "x.duckdb")) as connection:
         history = history_of(coins, connection)
         assert history.alpha == pytest.approx(coins.checks.family_wise_error / 6)
         if change:
@@ -214,7 +215,7 @@ def test_what_has_not_landed_cannot_be_verified(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match=r"There is no file .*Land it first: simtom run baseline"):
         verify(small(), database=tmp_path / "none.duckdb")
     file = land(small(), tmp_path / "half.duckdb")
-    with landing.connect(file) as connection:
+    with opened(file) as connection:
         connection.execute("DROP TABLE baseline_truth.daily_profile")
     with pytest.raises(LandingError, match=r"does not hold all of baseline \(daily_profile missing\)"):
         verify(small(), database=file)
