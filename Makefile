@@ -34,10 +34,10 @@ layers: $(INSTALLED)
 check: lint types layers test
 
 docs: $(INSTALLED)
-	$(BIN)/python -m simtom_pipeline.documents
+	$(BIN)/python -m tools.documents
 
 calibration: $(INSTALLED)
-	$(BIN)/python -m simtom_pipeline.calibration
+	$(BIN)/python -m tools.calibration
 
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet uv

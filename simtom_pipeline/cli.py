@@ -11,20 +11,20 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.table import Table
 
 from . import disk, interrupts
-from .home import default_database, simtom_home
+from .cli_options import database_file, days_between, read_overrides, twin_of
+from .home import simtom_home
 from .landed_days import LandedDays
-from .scenarios.base import valid_name
-from .scenarios.models import ALL_DRIFTS, ALL_FAULTS, Scenario
-from .scenarios.problems import Origin, Problem, ScenarioError
-from .scenarios.yaml_reader import read_value
+from .scenarios.models import Scenario
+from .scenarios.problems import ScenarioError
 from .simulation import load_all, load_scenario, make_generator, registry, without_weight
-from .terminal import err, out, progress_bar, summarise
+from .terminal import err, out, print_checks, print_differences, progress_bar, summarise
+from .validation.decisions import CheckLine, Verdict
 
 if TYPE_CHECKING:
     from .assets.run import RunReport
@@ -172,8 +172,8 @@ def preview(
 ) -> None:
     """Draw a scenario without simulating it: volume, hours, faults, every drift, as one page and as PNGs."""
     with user_mistakes():
-        loaded = load_scenario(scenario, _overrides(overrides or []))
-    from .pictures import write_preview
+        loaded = load_scenario(scenario, read_overrides(overrides or []))
+    from .preview.page import write_preview
 
     target = (folder or simtom_home() / "previews").expanduser().resolve()
     with usable(target, "Name another folder with --folder."):
@@ -193,9 +193,9 @@ def run(
 ) -> None:
     """Simulate days, land them in DuckDB and check them, through Dagster."""
     with user_mistakes():
-        loaded = load_scenario(scenario, _overrides(overrides or []))
-        days = _days(loaded, first, last)
-    report = _land(loaded, days, _database_file(database), fresh)
+        loaded = load_scenario(scenario, read_overrides(overrides or []))
+        days, file = days_between(loaded, first, last), database_file(database)
+    report = _land(loaded, days, file, fresh)
     raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
 
 
@@ -217,12 +217,11 @@ def twin(
 ) -> None:
     """Land the same world without a drift or fault as NAME__without_ID, and say how the two differ."""
     with user_mistakes():
-        loaded = load_scenario(scenario, _overrides(overrides or []))
-        counterfactual = _twin(loaded, without)
-        days = _days(counterfactual, first, last)
-    file = _database_file(database)
+        loaded = load_scenario(scenario, read_overrides(overrides or []))
+        counterfactual = twin_of(loaded, without)
+        days, file = days_between(counterfactual, first, last), database_file(database)
     report = _land(counterfactual, days, file, fresh)
-    print_differences(loaded.name, counterfactual.name, file)
+    _compare(loaded.name, counterfactual.name, file)
     raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
 
 
@@ -236,7 +235,8 @@ def forget(
     from .assets import forget as removal
     from .landing import LandingError
 
-    file = _database_file(database)
+    with user_mistakes():
+        file = database_file(database)
     try:
         with usable_home():
             days, rows = removal.landed_rows(file, scenario)
@@ -264,59 +264,40 @@ def diff(
     database: Database = None,
 ) -> None:
     """Say in which tables, columns and days two landed scenarios differ, value by value."""
-    print_differences(one, other, _database_file(database))
+    with user_mistakes():
+        file = database_file(database)
+    _compare(one, other, file)
 
 
-def print_differences(one: str, other: str, file: Path) -> None:
-    """What differs between two landed scenarios, or a message and exit code 2 if that cannot be said."""
-    from .assets.twins import compare
+def _compare(one: str, other: str, file: Path) -> None:
+    """Say how two landed scenarios differ, or why that cannot be said."""
     from .landing import LandingError
+    from .verification.twins import compare
 
     try:
-        comparison = compare(file, one, other)
+        print_differences(one, other, compare(file, one, other))
     except LandingError as error:
         fail(str(error))
-    if comparison is None:
-        out.print(f"\n{one} and {other} have no landed day in common.", highlight=False, soft_wrap=True)
-        return
-    table = Table("table", "column", "values", "days", "first day", "last day", box=None, header_style="bold")
-    for found in comparison.differences:
-        days = (str(found.days), str(found.first_day), str(found.last_day))
-        table.add_row(found.table, found.column, f"{found.values:,}", *days)
-    said = f"{comparison.days} days of {one} and {other}: "
-    if not comparison.differences:
-        out.print(f"\n{said}every value is the same.", highlight=False, soft_wrap=True)
-        return
-    out.print(f"\n{said}these columns differ, (row) is rows that only one has.\n", highlight=False)
-    out.print(table)
 
 
-def _twin(scenario: Scenario, without: str | None) -> Scenario:
-    wanted = without or (ALL_DRIFTS if ALL_DRIFTS in scenario.causes else ALL_FAULTS)
-    if wanted not in scenario.causes:
-        found = f"no {repr(without) if without else 'drift or fault'} in {scenario.name}"
-        raise ScenarioError(
-            [Problem(Origin("--without"), "", found, ", ".join(scenario.causes) or "a scenario with one")]
-        )
-    counterfactual = scenario.without(wanted)
-    if not valid_name(counterfactual.name):
-        raise ScenarioError(
-            [
-                Problem(
-                    Origin("scenario"),
-                    "name",
-                    repr(counterfactual.name),
-                    "63 characters, the twin's mark included",
-                )
-            ]
-        )
-    return counterfactual
+@app.command()
+def verify(scenario: ScenarioArgument, database: Database = None, overrides: Overrides = None) -> None:
+    """Check what has landed of a scenario, without Dagster: the same checks with the same verdicts."""
+    from .landing import LandingError
+    from .verification.verify import verify as check_history
 
-
-def _database_file(database: Path | None) -> Path:
-    if str(database).startswith((":memory:", "md:")):
-        fail(f"--database: found {str(database)!r}; allowed: a file")
-    return (database or default_database()).expanduser().resolve()
+    with user_mistakes():
+        loaded = load_scenario(scenario, read_overrides(overrides or []))
+        file = database_file(database)
+    try:
+        results = check_history(loaded, database=file)
+    except LandingError as error:
+        fail(str(error))
+    lines = [
+        CheckLine(result.place, result.name, result.verdict, result.finding.summary) for result in results
+    ]
+    print_checks(lines)
+    raise typer.Exit(CHECK_FAILED if any(line.verdict is Verdict.FAILED for line in lines) else FINE)
 
 
 def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunReport":
@@ -356,39 +337,3 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0
     out.file.flush()
     os.environ["SIMTOM_HOME"] = str(simtom_home())
     raise typer.Exit(run_ui(port))
-
-
-def _overrides(settings: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            problem = Problem(
-                Origin("--set"), "", repr(setting), "KEY=VALUE, as in volume.base_daily_volume=5000"
-            )
-            raise ScenarioError([problem])
-        values[key.strip()] = read_value(value, f"--set {key}")
-    return values
-
-
-def _days(scenario: Scenario, first: str | None, last: str | None) -> list[date]:
-    clock = scenario.clock
-    start, end = _day("--from", first, clock.start), _day("--to", last, clock.end)
-    problems = [
-        Problem(Origin(option), "", str(day), f"a day of {scenario.name}: {clock.start} to {clock.end}")
-        for option, day in (("--from", start), ("--to", end))
-        if not clock.start <= day <= clock.end
-    ]
-    if not problems and end < start:
-        problems = [Problem(Origin("--to"), "", str(end), f"a day on or after --from {start}")]
-    if problems:
-        raise ScenarioError(problems)
-    return [day for day in clock.days() if start <= day <= end]
-
-
-def _day(option: str, text: str | None, default: date) -> date:
-    try:
-        return default if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        problem = Problem(Origin(option), "", repr(text), f"a day such as 2024-06-01 ({error})")
-        raise ScenarioError([problem]) from None

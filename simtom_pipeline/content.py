@@ -27,7 +27,7 @@ from .contracts import (
     Column,
     TableContract,
 )
-from .landing import quoted
+from .sql import quoted
 
 ALGORITHM = "md5-sum-1"
 _LOWER = "18446744073709551615"
@@ -102,9 +102,9 @@ _PROBED = (
     " [1e-7, 123456789.123456789]::DOUBLE[] AS numbers, ['a,b', '', NULL] AS words"
     " UNION ALL SELECT 8, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
 )
-_OF_THE_PROBE = Digest(2, "f536b3deeee0ae5d0004c421c4f255b1")
+_PROBE_DIGEST = Digest(2, "f536b3deeee0ae5d0004c421c4f255b1")
 
 
 def works(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether this version of DuckDB makes the digest that the algorithm's name stands for."""
-    return digests(connection, _PROBE, _PROBED) == {None: _OF_THE_PROBE}
+    return digests(connection, _PROBE, _PROBED) == {None: _PROBE_DIGEST}

@@ -4,9 +4,8 @@ DDL, comments, Dagster column schema, key checks and the data dictionary are all
 contract; nothing in this module knows a particular table, a database or an orchestrator.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from math import ceil, floor
 from typing import Any, Literal, get_args
 
@@ -14,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .claims import Claim, DeclaredOutcome, DeclaredShares, Measured, ProfileMetric
+from .sql import quoted, text
+
+__all__ = ["Claim", "DeclaredOutcome", "DeclaredShares", "Measured", "ProfileMetric"]  # generators of others
+
 WHOLE_ROW = "(row)"
 """In place of a column: rows are there in one of two worlds only."""
-
-
-def _in_quotes(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ TEXTS = ColumnType(pa.list_(pa.string()), "VARCHAR[]")
 def enum(values: object) -> ColumnType:
     """The ENUM whose values are those of a `Literal`, in its order."""
     names = get_args(values)
-    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
-    return ColumnType(pa.dictionary(pa.int8(), pa.string()), f"ENUM({quoted})", names)
+    values_in_sql = ", ".join(map(text, names))
+    return ColumnType(pa.dictionary(pa.int8(), pa.string()), f"ENUM({values_in_sql})", names)
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class TableContract:
 
     def relation(self, schema: str, truth: str) -> str:
         """What a query selects from, in one of two quoted schemas."""
-        return f"{truth if self.truth else schema}.{_in_quotes(self.name)}"
+        return f"{truth if self.truth else schema}.{quoted(self.name)}"
 
     def column(self, name: str) -> Column:
         """The column of that name."""
@@ -333,7 +333,7 @@ class ViewContract:
 
     def sql(self, schema: str, truth: str) -> str:
         """The SELECT, over the tables of two quoted schemas."""
-        columns = (f"{self._expression(column)} AS {_in_quotes(column.name)}" for column in self.columns)
+        columns = (f"{self._expression(column)} AS {quoted(column.name)}" for column in self.columns)
         rows = {one.name: one.relation(schema, truth) for one in self.over}
         return f"SELECT {', '.join(columns)} {self.from_sql.format(schema=schema, truth=truth, rows=rows)}"
 
@@ -344,100 +344,3 @@ class ViewContract:
     def relation(self, schema: str, truth: str) -> str:
         """What a query of another view selects from."""
         return f"({self.sql(schema, truth)})"
-
-
-@dataclass(frozen=True)
-class DeclaredShares:
-    """The scenario says how often each value occurs; one independent draw a row of `table`.
-
-    Attributes
-    ----------
-    expression : SQL over the table's columns that yields the value as text.
-    shares : expected share of each value; they add up to one.
-    drifting : expected shares of a day's rows, where they differ from day to day.
-    where : SQL condition for the rows that are draws from these shares.
-    """
-
-    table: str
-    expression: str
-    shares: Mapping[Any, float]
-    where: str = "true"
-    label: str = ""
-    drifting: Callable[[date], Mapping[Any, float]] | None = None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Where the distribution of a variable shows in the landed tables.
-
-    Attributes
-    ----------
-    from_sql : relation whose rows have it, with a column `t.day`; `{schema}` stands for the quoted schema.
-    expression : SQL of its value.
-    values : the categories in order; none if it is a number.
-    of_logarithm : whether the Wasserstein distance is that of the logarithm, for a positive number.
-    """
-
-    from_sql: str
-    expression: str
-    values: tuple[str, ...] = ()
-    of_logarithm: bool = True
-
-
-@dataclass(frozen=True)
-class ProfileMetric:
-    """One number a day that describes the purchases of that day.
-
-    `aggregate` is SQL over the relation that the generator profiles.
-    """
-
-    name: str
-    aggregate: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement about a table that allows no exception.
-
-    Attributes
-    ----------
-    violations : SQL that yields one number, the rows that contradict it; `{schema}` stands for the
-        scenario's quoted schema.
-    """
-
-    name: str
-    table: str
-    meaning: str
-    violations: str
-
-
-@dataclass(frozen=True)
-class DeclaredOutcome:
-    """A yes-or-no outcome, drawn for each row of the event table with a known probability.
-
-    Attributes
-    ----------
-    table, column : where the outcome stands, by the key of the event table.
-    cluster : column of the event table whose equal values share something unobserved.
-    truth, probability : truth table and column of the probability it was drawn with.
-    rate : share of yes that is expected of a day's rows, over the reference population.
-    auc : area under the ROC curve of the probability over the reference population, before any drift.
-    drifts_from : first day of any drift.
-    is_reference : whether the landed rows have the law of the reference population. If not, another rate
-        or AUC is no error.
-    public : tables and views with a row an event whose columns were known before the outcome, and in which
-        column each holds the key of the event; no column may tell more than the probability.
-    not_public : columns of theirs that were not known: the outcome itself.
-    """
-
-    table: str
-    column: str
-    cluster: str
-    truth: str
-    probability: str
-    rate: Callable[[date], float]
-    auc: float
-    drifts_from: date | None
-    is_reference: bool
-    public: Mapping[str, str]
-    not_public: tuple[str, ...] = ()

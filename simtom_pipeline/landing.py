@@ -16,6 +16,8 @@ import pyarrow as pa
 from . import disk
 from .contracts import Column, TableContract, ViewContract
 from .interrupts import held_back
+from .relations import Relations
+from .sql import quoted, text, truth_schema
 
 Connection = duckdb.DuckDBPyConnection
 Record = Callable[
@@ -87,11 +89,6 @@ def _locked_or_broken(path: Path | str, message: str) -> str:
     )
 
 
-def quoted(*parts: str) -> str:
-    """A dotted SQL identifier, every part quoted."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
-
-
 def readable(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     """The name as a person would write it: quoted only where it is a word of SQL."""
     keyword = "SELECT 1 FROM duckdb_keywords() WHERE keyword_name = ? AND keyword_category <> 'unreserved'"
@@ -100,7 +97,7 @@ def readable(connection: duckdb.DuckDBPyConnection, name: str) -> str:
 
 def schema_of(scenario: str, contract: TableContract | ViewContract) -> str:
     """The schema a table or view lives in: `<scenario>`, or `<scenario>_truth`."""
-    return f"{scenario}_truth" if contract.truth else scenario
+    return truth_schema(scenario) if contract.truth else scenario
 
 
 def table_name(scenario: str, contract: TableContract) -> str:
@@ -110,9 +107,7 @@ def table_name(scenario: str, contract: TableContract) -> str:
 
 def replace_days(
     connection: Connection,
-    scenario: str,
-    contracts: Sequence[TableContract],
-    views: Sequence[ViewContract],
+    relations: Relations,
     days: Collection[date],
     tables: Mapping[str, pa.Table],
     record: Record | None = None,
@@ -120,7 +115,7 @@ def replace_days(
 ) -> None:
     """Replace `days` in the given tables, in one transaction; constant tables are replaced whole.
 
-    Days outside `days` are not touched. Missing schemas, tables and views are created, those of `contracts`
+    Days outside `days` are not touched. Missing schemas, tables and views are created, those
     that no rows are given for among them. `record` is called in the same transaction; `committed` if and
     only if the days have landed: no signal comes in between.
 
@@ -129,12 +124,12 @@ def replace_days(
     LandingError : a table in the file does not fit its contract; no day was changed.
     """
     with transaction(connection, committed):
-        ensure_tables(connection, scenario, contracts, views)
-        there = record(connection, contracts, days, tables) if record else ()
-        for contract in contracts:
+        ensure_tables(connection, relations)
+        there = record(connection, relations.tables, days, tables) if record else ()
+        for contract in relations.tables:
             if contract.name not in tables or contract.name in there:
                 continue
-            name = table_name(scenario, contract)
+            name = relations.name_of(contract)
             if contract.daily:
                 connection.execute(f"DELETE FROM {name} WHERE list_contains(?, day)", [list(days)])
             else:
@@ -144,9 +139,7 @@ def replace_days(
 
 def replace_whole(
     connection: Connection,
-    scenario: str,
-    contracts: Sequence[TableContract],
-    views: Sequence[ViewContract],
+    relations: Relations,
     tables: Mapping[str, pa.Table],
     record: Record | None = None,
 ) -> None:
@@ -156,7 +149,7 @@ def replace_whole(
     ------
     LandingError : as `replace_days`.
     """
-    replace_days(connection, scenario, contracts, views, (), tables, record)
+    replace_days(connection, relations, (), tables, record)
 
 
 def insert(connection: Connection, name: str, rows: pa.Table) -> None:
@@ -183,31 +176,24 @@ def transaction(connection: Connection, committed: Callable[[], None] = lambda: 
         committed()
 
 
-def ensure_tables(
-    connection: duckdb.DuckDBPyConnection,
-    scenario: str,
-    contracts: Sequence[TableContract],
-    views: Sequence[ViewContract],
-) -> None:
+def ensure_tables(connection: duckdb.DuckDBPyConnection, relations: Relations) -> None:
     """Create what is missing: schemas, tables with their comments, views.
 
     Raises
     ------
     LandingError : as `check_fits`.
     """
-    existing = check_fits(connection, scenario, contracts)
-    for contract in contracts:
+    existing, scenario = check_fits(connection, relations), relations.scenario.name
+    for contract in relations.tables:
         schema = schema_of(scenario, contract)
         if (schema, contract.name) not in existing:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
             _execute_all(connection, create_table(scenario, contract))
-    for view in views:
+    for view in relations.views:
         _execute_all(connection, create_view(scenario, view))
 
 
-def check_fits(
-    connection: duckdb.DuckDBPyConnection, scenario: str, contracts: Sequence[TableContract]
-) -> set[tuple[str, str]]:
+def check_fits(connection: duckdb.DuckDBPyConnection, relations: Relations) -> set[tuple[str, str]]:
     """The (schema, table) pairs in the file, once every one of the scenario's is seen to fit its contract.
 
     Raises
@@ -215,6 +201,7 @@ def check_fits(
     LandingError : one does not, or the file is called as a schema in it; the message names every difference
         and what to do. Nothing is changed here.
     """
+    scenario, contracts = relations.scenario.name, relations.tables
     _refuse_ambiguity(connection, {schema_of(scenario, contract) for contract in contracts})
     existing = _existing_columns(connection)
     misfits = [
@@ -269,7 +256,7 @@ def create_table(scenario: str, contract: TableContract) -> list[str]:
     comment = f"A row is {contract.row}. Primary key: {key}."
     return [
         f"CREATE TABLE {name} (\n{columns}\n)",
-        f"COMMENT ON TABLE {name} IS {_text(comment)}",
+        f"COMMENT ON TABLE {name} IS {text(comment)}",
         *_column_comments(name, contract.columns),
     ]
 
@@ -277,25 +264,21 @@ def create_table(scenario: str, contract: TableContract) -> list[str]:
 def create_view(scenario: str, view: ViewContract) -> list[str]:
     """DDL of a view or table macro and its comments, a statement each."""
     name = quoted(schema_of(scenario, view), view.name)
-    select = view.sql(quoted(scenario), quoted(f"{scenario}_truth"))
+    select = view.sql(quoted(scenario), quoted(truth_schema(scenario)))
     if view.parameters:
         return [
             f"CREATE OR REPLACE MACRO {name}({', '.join(view.parameters)}) AS TABLE {select}",
-            f"COMMENT ON MACRO TABLE {name} IS {_text(f'A row is {view.row}.')}",
+            f"COMMENT ON MACRO TABLE {name} IS {text(f'A row is {view.row}.')}",
         ]
     return [
         f"CREATE OR REPLACE VIEW {name} AS {select}",
-        f"COMMENT ON VIEW {name} IS {_text(f'A row is {view.row}.')}",
+        f"COMMENT ON VIEW {name} IS {text(f'A row is {view.row}.')}",
         *_column_comments(name, view.columns),
     ]
 
 
 def _column_comments(name: str, columns: Sequence[Column]) -> list[str]:
-    return [f"COMMENT ON COLUMN {name}.{quoted(c.name)} IS {_text(c.comment)}" for c in columns]
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return [f"COMMENT ON COLUMN {name}.{quoted(c.name)} IS {text(c.comment)}" for c in columns]
 
 
 Found = dict[str, tuple[str, bool]]

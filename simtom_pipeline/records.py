@@ -18,10 +18,11 @@ import pyarrow as pa
 from . import landing
 from .content import ALGORITHM, NO_ROWS, Digest, digests
 from .contracts import TableContract
-from .landing import Connection, LandingError, quoted, table_name
+from .landing import Connection, LandingError, table_name
 from .record_tables import LANDED_DAYS, RUNS
 from .scenarios.models import Clock
 from .scenarios.world import World, changes
+from .sql import quoted, truth_schema
 
 MAX_CHANGES_SHOWN = 12
 LANDED, FRESH, ADOPTED = "landed", "fresh", "adopted"
@@ -59,7 +60,7 @@ class Kept:
 
 def kept(connection: Connection, scenario: str) -> Kept:
     """What the file holds of a scenario, by its name."""
-    truth = f"{scenario}_truth"
+    truth = truth_schema(scenario)
     tables = {
         name
         for (name,) in connection.execute(
@@ -98,7 +99,7 @@ class Recorder:
     days : what the run was asked for; none where only constant tables land.
     how : what `runs` calls it.
     restores : whether constant tables land also where they are on record as the same. A run that is about
-        days leaves those as they are, so that what was done to them since is found and not mended in silence.
+        days leaves those as they are, so that what was done to them since is found, not repaired in silence.
     """
 
     scenario: str

@@ -1,6 +1,6 @@
 """What a person sees of a run in the terminal: its progress while it lasts, and a summary at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +20,11 @@ from rich.table import Table
 from .home import simtom_home
 from .landed_days import LandedDays
 from .scenarios.models import TWIN_MARK, Scenario
+from .validation.decisions import CheckLine, Verdict
 
 if TYPE_CHECKING:
     from .assets.run import RunReport
+    from .verification.twins import Comparison
 
 out = Console()
 err = Console(stderr=True)
@@ -58,16 +60,36 @@ class _Bar:
             )
 
 
-def _said(report: "RunReport") -> Iterator[tuple[str, bool]]:
-    """A line for each check that did not pass, and whether it failed; one for all that say the same."""
-    alike: dict[tuple[str, bool], list[str]] = {}
-    for result in report.checks:
-        if not result.passed:
-            name = f"{result.table} {result.name}"
-            alike.setdefault((result.summary, result.failed), []).append(name)
-    for (summary, failed), names in alike.items():
+def print_checks(checks: Sequence[CheckLine]) -> None:
+    """How many checks passed, and a line for each that did not; one for all that say the same."""
+    passed = sum(check.verdict is Verdict.PASSED for check in checks)
+    out.print(f"\nChecks: {passed} of {len(checks)} passed", highlight=False)
+    alike: dict[tuple[str, Verdict], list[str]] = {}
+    for check in checks:
+        if check.verdict is not Verdict.PASSED:
+            alike.setdefault((check.summary, check.verdict), []).append(f"{check.table} {check.name}")
+    for (summary, verdict), names in alike.items():
         those = names[0] if len(names) == 1 else f"{len(names)} checks"
-        yield f"  {'FAILED' if failed else 'cannot tell'}: {those}: {summary}", failed
+        said, style = ("FAILED", "red") if verdict is Verdict.FAILED else ("cannot tell", "yellow")
+        line = f"  {said}: {those}: {summary}"
+        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_differences(one: str, other: str, comparison: "Comparison | None") -> None:
+    """What differs between two landed scenarios, by table and column."""
+    if comparison is None:
+        out.print(f"\n{one} and {other} have no landed day in common.", highlight=False, soft_wrap=True)
+        return
+    table = Table("table", "column", "values", "days", "first day", "last day", box=None, header_style="bold")
+    for found in comparison.differences:
+        days = (str(found.days), str(found.first_day), str(found.last_day))
+        table.add_row(found.table, found.column, f"{found.values:,}", *days)
+    said = f"{comparison.days} days of {one} and {other}: "
+    if not comparison.differences:
+        out.print(f"\n{said}every value is the same.", highlight=False, soft_wrap=True)
+        return
+    out.print(f"\n{said}these columns differ, (row) is rows that only one has.\n", highlight=False)
+    out.print(table)
 
 
 def summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
@@ -77,11 +99,7 @@ def summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
     for table, count in report.rows.items():
         rows.add_row(table, f"{count:,}")
     out.print(rows)
-    passed = sum(result.passed for result in report.checks)
-    out.print(f"\nChecks: {passed} of {len(report.checks)} passed", highlight=False)
-    for line, failed in _said(report):
-        style = "red" if failed else "yellow"
-        out.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    print_checks(report.checks)
     out.print(f"\nThe data is in {file}. Try in DuckDB:\n", highlight=False, markup=False, soft_wrap=True)
     for query in report.queries:
         out.print(query, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What a training job reads: the purchases whose labels must be known at a moment, with their features."""
+"""What a training job reads: the events whose labels must be known at a moment, with their features."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -8,9 +8,10 @@ import duckdb
 import pyarrow as pa
 
 from .home import default_database
-from .landing import LandingError, connect, quoted
+from .landing import LandingError, connect
 from .scenarios.base import valid_name
 from .scenarios.models import Scenario
+from .sql import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,12 +42,12 @@ def training_set(
     database: Path | str | None = None,
     format: Literal["pandas", "arrow"] = "pandas",
 ) -> "pd.DataFrame | pa.Table":
-    """What an honest training job could have seen at `as_of`: one row a purchase, in order of time.
+    """What an honest training job could have seen at `as_of`: one row an event, in order of time.
 
-    Only purchases that have matured are in it, so that defaults, which are known earlier, are not over-
-    represented, and only those whose label was not lost; features of the customer's history are as of the
-    purchase. The columns are those of the table macro `<scenario>.training_set(as_of)`, the label is the
-    last one.
+    Of a lender only purchases that have matured are in it, so that defaults, which are known earlier, are
+    not over-represented, and only those whose label was not lost; features of the customer's history are as
+    of the purchase. The columns are those of the table macro `<scenario>.training_set(as_of)`: first what
+    identifies the event, last the label.
 
     Parameters
     ----------
@@ -56,10 +57,20 @@ def training_set(
     format : "arrow", or "pandas": text is a category, yes or no a bool, every other column a number or a
         moment; amounts, and where a value is missing whole numbers and yes or no (1 and 0), are float64.
 
+    Returns
+    -------
+    A data frame or an Arrow table, as `format` says.
+
     Raises
     ------
     LandingError : there is no such file, or the scenario has not landed in it.
     ValueError : `as_of` is not a moment without a time zone, the scenario no name, or the format another one.
+
+    Examples
+    --------
+    >>> from simtom_pipeline import training_set
+    >>> training_set("baseline", as_of="2024-12-31", database=database, format="arrow").column_names[-1]
+    'will_default'
     """
     if format not in ("pandas", "arrow"):
         raise ValueError(f"format: found {format!r}; allowed: 'pandas', 'arrow'")
@@ -71,14 +82,22 @@ def training_set(
         raise ValueError(f"scenario: found {scenario!r}; allowed: a scenario, or the name of one")
     with connect(file, read_only=True) as connection:
         try:
-            rows = connection.execute(
-                f"FROM {quoted(name, 'training_set')}(?) ORDER BY event_time, transaction_id", [moment]
-            )
+            rows = _in_order_of_time(connection, f"FROM {quoted(name, 'training_set')}(?)", moment)
         except duckdb.CatalogException as error:
             raise LandingError(
                 f"{file} has no training set of {name!r}. Land the scenario first: simtom run {name}"
             ) from error
         return _frame(rows) if format == "pandas" else rows.to_arrow_table()
+
+
+def _in_order_of_time(
+    connection: duckdb.DuckDBPyConnection, query: str, moment: datetime
+) -> duckdb.DuckDBPyConnection:
+    """A query about a moment, ordered by the first column of moments and by its first column."""
+    columns = connection.execute(f"{query} LIMIT 0", [moment]).description
+    of_moments = [column for column, kind, *_ in columns if str(kind) == "TIMESTAMP"]
+    order = ", ".join(quoted(column) for column in [*of_moments[:1], columns[0][0]])
+    return connection.execute(f"{query} ORDER BY {order}", [moment])
 
 
 def _frame(rows: duckdb.DuckDBPyConnection) -> "pd.DataFrame":

@@ -10,17 +10,16 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 
 from .. import landing
+from ..batches import Connect
 from ..contracts import TableContract, ViewContract
-from ..generators.base import BaseGenerator
-from ..generators.drift.ledger import DERIVED
+from ..history import RowsPerDay, land_history
 from ..record_tables import RECORDS
 from ..records import FRESH_TAG, Recorder
+from ..relations import MEASURED_TABLES, Relations
 from ..scenarios.models import Scenario
-from ..simulation import make_generator, registry, world
-from .batches import Connect
+from ..simulation import Simulation
+from ..verification.measurements import land_measurements
 from .checks import build_checks
-from .derived import land_derived
-from .history import RowsPerDay, land_history
 from .metadata import parents_first, pictures, spec
 from .partitions import asset_key, daily_partitions, days_asked_for, lands_days
 from .schedule import history_job, missing_days_schedule
@@ -66,34 +65,31 @@ def scenario_definitions(
 
     `pool` is what steps that open the database queue in.
     """
-    generator = registry().generator(scenario.generator)
+    simulation = Simulation(scenario)
+    relations = simulation.relations
     partitions = daily_partitions(scenario)
     job = history_job(scenario)
     return dg.Definitions(
         assets=[
-            *_constants(scenario, generator, database.stem, pool),
-            _history(scenario, generator, database.stem, partitions, pool),
-            *_views(scenario, generator, database.stem, pool),
-            _derived(scenario, generator, database.stem, pool),
+            *_constants(relations, database.stem, pool),
+            _history(relations, database.stem, partitions, pool),
+            *_views(relations, database.stem, pool),
+            _measured(relations, database.stem, pool),
         ],
-        asset_checks=[build_checks(scenario, generator, opened, pool)],
+        asset_checks=[build_checks(simulation, opened, pool)],
         jobs=[job],
-        schedules=[missing_days_schedule(scenario, generator, job, partitions, database)],
+        schedules=[missing_days_schedule(relations, job, partitions, database)],
     )
 
 
 def _history(
-    scenario: Scenario,
-    generator: type[BaseGenerator],
-    database: str,
-    partitions: dg.DailyPartitionsDefinition,
-    pool: str | None,
+    relations: Relations, database: str, partitions: dg.DailyPartitionsDefinition, pool: str | None
 ) -> dg.AssetsDefinition:
-    daily = parents_first(contract for contract in generator.contracts(scenario) if contract.daily)
+    scenario, daily = relations.scenario, parents_first(relations.daily)
 
     @dg.multi_asset(
         name=f"{scenario.name}_history",
-        specs=[spec(scenario, contract, database, partitions) for contract in daily],
+        specs=[spec(relations, contract, database, partitions) for contract in daily],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         # Whatever is selected, whole days land. Dagster (1.13.27) refuses, depending on the hash seed of its
@@ -105,8 +101,9 @@ def _history(
         context: dg.AssetExecutionContext, database: DuckDBResource, progress: dg.ResourceParam[Progress]
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = days_asked_for(context, scenario)
-        rows = land_history(scenario, generator, days, _connect(database), progress.landed, _fresh(context))
-        _attach_rows_per_day(context, scenario, generator, rows)
+        simulation, fresh = Simulation(scenario), _fresh(context)
+        rows = land_history(simulation, days, _connect(database), progress.landed, fresh)
+        _attach_rows_per_day(context, relations, rows)
         for contract in daily:
             key = asset_key(scenario, contract)
             if key in context.selected_asset_keys:
@@ -124,12 +121,10 @@ def _connect(database: DuckDBResource) -> Connect:
     return lambda: opened(database)
 
 
-def _attach_rows_per_day(
-    context: dg.AssetExecutionContext, scenario: Scenario, generator: type[BaseGenerator], rows: RowsPerDay
-) -> None:
-    for contract in generator.contracts(scenario):
+def _attach_rows_per_day(context: dg.AssetExecutionContext, relations: Relations, rows: RowsPerDay) -> None:
+    for contract in relations.simulated:
         for day, count in rows.get(contract.name, {}).items():
-            key = asset_key(scenario, contract)
+            key = asset_key(relations.scenario, contract)
             if key in context.selected_asset_keys:
                 context.add_asset_metadata(
                     {"dagster/partition_row_count": count}, asset_key=key, partition_key=day.isoformat()
@@ -154,41 +149,28 @@ def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
     return {"rows_landed_in_run": sum(rows[table].values()), "days_landed_in_run": len(rows[table])}
 
 
-def _constants(
-    scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
-) -> Iterator[dg.AssetsDefinition]:
-    constant = parents_first(contract for contract in generator.contracts(scenario) if not contract.daily)
+def _constants(relations: Relations, database: str, pool: str | None) -> Iterator[dg.AssetsDefinition]:
+    scenario, constant = relations.scenario, parents_first(relations.constants)
     if not constant:
         return
 
     @dg.multi_asset(
         name=f"{scenario.name}_constants",
-        specs=[spec(scenario, contract, database, None) for contract in constant],
+        specs=[spec(relations, contract, database, None) for contract in constant],
         pool=pool,
     )
     def constants(
         context: dg.AssetExecutionContext, database: DuckDBResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        tables = make_generator(scenario).constants()
+        simulation, fresh = Simulation(scenario), _fresh(context)
+        tables = simulation.constants()
         recorder = Recorder(
-            scenario.name,
-            world(scenario),
-            scenario.clock,
-            _fresh(context),
-            days=(),
-            restores=not lands_days(context),
+            scenario.name, simulation.world, scenario.clock, fresh, days=(), restores=not lands_days(context)
         )
         with opened(database) as connection:
             # Days without a record are seen to be of this world before anything changes: by the history.
-            if _fresh(context) or not recorder.check(connection).unrecorded:
-                landing.replace_whole(
-                    connection,
-                    scenario.name,
-                    generator.landed_contracts(scenario),
-                    generator.landed_views(scenario),
-                    tables,
-                    recorder,
-                )
+            if fresh or not recorder.check(connection).unrecorded:
+                landing.replace_whole(connection, relations, tables, recorder)
         for contract in constant:
             yield dg.MaterializeResult(
                 asset_key(scenario, contract),
@@ -198,26 +180,20 @@ def _constants(
     yield constants
 
 
-def _views(
-    scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
-) -> Iterator[dg.AssetsDefinition]:
-    if not generator.landed_views(scenario):
+def _views(relations: Relations, database: str, pool: str | None) -> Iterator[dg.AssetsDefinition]:
+    scenario = relations.scenario
+    if not relations.views:
         return
 
     @dg.multi_asset(
         name=f"{scenario.name}_views",
-        specs=[spec(scenario, view, database, None) for view in generator.landed_views(scenario)],
+        specs=[spec(relations, view, database, None) for view in relations.views],
         pool=pool,
     )
     def views(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with opened(database) as connection:
-            landing.ensure_tables(
-                connection,
-                scenario.name,
-                generator.landed_contracts(scenario),
-                generator.landed_views(scenario),
-            )
-            for view in generator.landed_views(scenario):
+            landing.ensure_tables(connection, relations)
+            for view in relations.views:
                 yield dg.MaterializeResult(
                     asset_key(scenario, view), metadata=_view_count(connection, scenario, view)
                 )
@@ -225,28 +201,27 @@ def _views(
     yield views
 
 
-def _derived(
-    scenario: Scenario, generator: type[BaseGenerator], database: str, pool: str | None
-) -> dg.AssetsDefinition:
-    simulated = [asset_key(scenario, contract) for contract in generator.contracts(scenario)]
+def _measured(relations: Relations, database: str, pool: str | None) -> dg.AssetsDefinition:
+    scenario, tables = relations.scenario, (*MEASURED_TABLES, *RECORDS)
+    simulated = [asset_key(scenario, contract) for contract in relations.simulated]
 
     @dg.multi_asset(
         name=f"{scenario.name}_measured",
         specs=[
-            spec(scenario, contract, database, None).replace_attributes(deps=simulated)
-            for contract in (*DERIVED, *RECORDS)
+            spec(relations, contract, database, None).replace_attributes(deps=simulated)
+            for contract in tables
         ],
         pool=pool,
     )
-    def derived(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
+    def measured(database: DuckDBResource) -> Iterator[dg.MaterializeResult[None]]:
         with opened(database) as connection:
-            land_derived(connection, scenario)
-            rows = {contract.name: _rows(connection, scenario, contract) for contract in (*DERIVED, *RECORDS)}
+            land_measurements(connection, Simulation(scenario))
+            rows = {contract.name: _rows(connection, scenario, contract) for contract in tables}
         drawn = pictures(scenario)
-        for contract in (*DERIVED, *RECORDS):
+        for contract in tables:
             yield dg.MaterializeResult(
                 asset_key(scenario, contract),
                 metadata={"dagster/row_count": rows[contract.name], **drawn.get(contract.name, {})},
             )
 
-    return derived
+    return measured

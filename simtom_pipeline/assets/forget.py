@@ -7,9 +7,10 @@ import dagster as dg
 from .. import landing, records
 from ..home import default_database
 from ..interrupts import held_back
-from ..landing import LandingError, quoted
+from ..landing import LandingError
 from ..scenarios.base import valid_name
 from ..scenarios.models import RESERVED_NAMES
+from ..sql import TRUTH_SUFFIX, quoted, truth_schema
 from .instance import command_run, prepare_instance
 
 
@@ -24,7 +25,9 @@ def landed_rows(file: Path, scenario: str) -> tuple[int, int]:
         raise LandingError(f"{file} does not exist: there is nothing to forget.")
     with landing.connect(file, read_only=True) as connection:
         tables = _tables(connection, scenario)
-        is_name = valid_name(scenario) and scenario not in RESERVED_NAMES and not scenario.endswith("_truth")
+        is_name = (
+            valid_name(scenario) and scenario not in RESERVED_NAMES and not scenario.endswith(TRUTH_SUFFIX)
+        )
         if not is_name or not tables:
             raise LandingError(f"{file} holds nothing of {scenario}: there is nothing to forget.")
         rows = sum(landing.count_rows(connection, schema, table) for schema, table in tables)
@@ -43,7 +46,7 @@ def forget(file: Path, scenario: str, home: Path) -> None:
         landed_rows(file, scenario)
         with held_back():  # the file and Dagster's record are of one mind, whatever comes in between
             with landing.connect(file) as connection, landing.transaction(connection):
-                for schema in (scenario, f"{scenario}_truth"):
+                for schema in (scenario, truth_schema(scenario)):
                     connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
             if file == default_database():
                 keys = [key for key in instance.all_asset_keys() if key.path[0] == scenario]
@@ -54,5 +57,5 @@ def _tables(connection: landing.Connection, scenario: str) -> list[tuple[str, st
     return connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
         " AND list_contains(?, schema_name)",
-        [[scenario, f"{scenario}_truth"]],
+        [[scenario, truth_schema(scenario)]],
     ).fetchall()

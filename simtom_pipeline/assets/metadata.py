@@ -8,20 +8,21 @@ import dagster as dg
 
 from .. import landing
 from ..contracts import Column, TableContract, ViewContract
-from ..generators.drift.ledger import DAILY_PROFILE, DERIVED, DRIFT_LEDGER_DAILY
+from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY
+from ..relations import MEASURED_TABLES, Relations
 from ..scenarios.models import Scenario
 from ..simulation import world
 from .partitions import asset_key
 
 
-def describe(scenario: Scenario, contract: TableContract | ViewContract, database: str) -> dict[str, Any]:
+def describe(relations: Relations, contract: TableContract | ViewContract, database: str) -> dict[str, Any]:
     """Metadata of an asset's definition."""
-    schema = landing.schema_of(scenario.name, contract)
+    schema = landing.schema_of(relations.scenario.name, contract)
     name = contract.call if isinstance(contract, ViewContract) else contract.name
     return {
         "dagster/column_schema": column_schema(contract),
         "dagster/table_name": f"{database}.{schema}.{name}",
-        "dagster/column_lineage": lineage(scenario, contract),
+        "dagster/column_lineage": lineage(relations, contract),
     }
 
 
@@ -40,7 +41,7 @@ def _column(column: Column, nullable: bool, unique: bool) -> dg.TableColumn:
     return dg.TableColumn(column.name, column.type.sql, column.comment, constraints)
 
 
-def lineage(scenario: Scenario, contract: TableContract | ViewContract) -> dg.TableColumnLineage:
+def lineage(relations: Relations, contract: TableContract | ViewContract) -> dg.TableColumnLineage:
     """Which column of another table a column repeats: a view's source, the key that a key points to."""
     if isinstance(contract, ViewContract):
         sources = {column.name: column.source for column in contract.columns}
@@ -48,17 +49,21 @@ def lineage(scenario: Scenario, contract: TableContract | ViewContract) -> dg.Ta
         sources = {key.column: (key.parent, key.column) for key in contract.foreign_keys}
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(dg.AssetKey([scenario.name, table]), source)]
+            column: [dg.TableColumnDep(_key(relations, table), source)]
             for column, (table, source) in sources.items()
         }
     )
 
 
-def upstream(scenario: Scenario, contract: TableContract | ViewContract) -> list[dg.AssetKey]:
+def upstream(relations: Relations, contract: TableContract | ViewContract) -> list[dg.AssetKey]:
     """Assets that a table points to, or that a view reads."""
     if isinstance(contract, ViewContract):
-        return [dg.AssetKey([scenario.name, name]) for name in contract.reads]
-    return [dg.AssetKey([scenario.name, key.parent]) for key in contract.foreign_keys]
+        return [_key(relations, name) for name in contract.reads]
+    return [_key(relations, key.parent) for key in contract.foreign_keys]
+
+
+def _key(relations: Relations, name: str) -> dg.AssetKey:
+    return asset_key(relations.scenario, relations.relation(name))
 
 
 def parents_first(contracts: Iterable[TableContract]) -> list[TableContract]:
@@ -70,10 +75,14 @@ def parents_first(contracts: Iterable[TableContract]) -> list[TableContract]:
 
 def pictures(scenario: Scenario) -> dict[str, dict[str, dg.MarkdownMetadataValue]]:
     """What `simtom preview` draws, by the table that measures it: drifts, or volume and hours."""
-    from ..pictures import charts, data_uri  # altair takes half a second: only where something is drawn
+    # Altair takes half a second: only where something is drawn.
+    from ..preview.charts import scenario_charts
+    from ..preview.rendering import data_uri
 
-    drawn: dict[str, dict[str, dg.MarkdownMetadataValue]] = {contract.name: {} for contract in DERIVED}
-    for key, chart in charts(scenario).items():
+    drawn: dict[str, dict[str, dg.MarkdownMetadataValue]] = {
+        contract.name: {} for contract in MEASURED_TABLES
+    }
+    for key, chart in scenario_charts(scenario).items():
         table = DRIFT_LEDGER_DAILY if key.startswith("drift_") else DAILY_PROFILE
         drawn[table.name][key] = dg.MetadataValue.md(f"![{key}]({data_uri(chart)})")
     return drawn
@@ -86,19 +95,20 @@ def _kind(contract: TableContract | ViewContract) -> str:
 
 
 def spec(
-    scenario: Scenario,
+    relations: Relations,
     contract: TableContract | ViewContract,
     database: str,
     partitions: dg.PartitionsDefinition[str] | None,
 ) -> dg.AssetSpec:
     """The asset of a table or view; its code version is the world's: what another one left is stale."""
+    scenario = relations.scenario
     return dg.AssetSpec(
         asset_key(scenario, contract),
-        deps=upstream(scenario, contract),
+        deps=upstream(relations, contract),
         description=f"A row is {contract.row}.",
         group_name=scenario.name,
         kinds={"duckdb", _kind(contract)},
-        metadata=describe(scenario, contract, database),
+        metadata=describe(relations, contract, database),
         partitions_def=partitions,
         code_version=world(scenario).digest[:16],
     )

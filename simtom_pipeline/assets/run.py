@@ -10,25 +10,16 @@ import dagster as dg
 import pandas  # noqa: F401  # DuckDB would import it in the midst of a query, where a signal gets lost
 
 from .. import landing
-from ..generators.base import BaseGenerator
-from ..generators.fault_contracts import FAULT_LEDGER
+from ..corruption.ledgers import FAULT_LEDGER
 from ..records import FRESH_TAG, Recorder
+from ..relations import Relations
 from ..scenarios.models import Scenario
-from ..simulation import registry, scenario_files, world
+from ..simulation import Simulation, scenario_files
+from ..sql import truth_schema
+from ..validation.decisions import CheckLine, Verdict
 from .factory import Progress, resources, scenario_definitions
 from .instance import command_instance, command_run, prepare_instance
 from .partitions import range_tags
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What one check said."""
-
-    table: str
-    name: str
-    passed: bool
-    failed: bool
-    summary: str
 
 
 @dataclass(frozen=True)
@@ -36,14 +27,14 @@ class RunReport:
     """What a run left behind: rows a table, check results, queries to try."""
 
     rows: dict[str, int]
-    checks: list[CheckResult]
+    checks: list[CheckLine]
     queries: list[str]
     known_to_dagster: bool
 
     @property
     def failed_checks(self) -> int:
         """How many checks failed."""
-        return sum(check.failed for check in self.checks)
+        return sum(check.verdict is Verdict.FAILED for check in self.checks)
 
 
 def run_history(
@@ -56,13 +47,14 @@ def run_history(
     LandingError : the file is locked, is no database, or holds tables of another contract or days of
         another world.
     """
-    generator = registry().generator(scenario.generator)
+    simulation = Simulation(scenario)
+    relations = simulation.relations
     folder = prepare_instance(home)
     # The file is looked at only while it is this run's turn: another run may be writing into it.
     with command_instance(folder) as instance, command_run(instance) as tags:
         with landing.connect(file) as connection:
-            Recorder(scenario.name, world(scenario), scenario.clock, fresh, days).check(connection)
-            landing.check_fits(connection, scenario.name, generator.landed_contracts(scenario))
+            Recorder(scenario.name, simulation.world, scenario.clock, fresh, days).check(connection)
+            landing.check_fits(connection, relations)
         tags |= {FRESH_TAG: "true"} if fresh else {}
         result = _execute(instance, tags, scenario, days, file, progress)
         with landing.connect(file, read_only=True) as connection:
@@ -71,12 +63,12 @@ def run_history(
                 f"{landing.schema_of(scenario.name, contract)}.{contract.name}": landing.count_rows(
                     connection, landing.schema_of(scenario.name, contract), contract.name
                 )
-                for contract in generator.landed_contracts(scenario)
+                for contract in relations.tables
             }
     return RunReport(
         rows=rows,
-        checks=[_check_result(evaluation) for evaluation in result.get_asset_check_evaluations()],
-        queries=queries(schema, scenario, generator),
+        checks=[_check_line(evaluation) for evaluation in result.get_asset_check_evaluations()],
+        queries=queries(schema, relations),
         known_to_dagster=scenario.name in scenario_files(),
     )
 
@@ -113,25 +105,21 @@ def _execute(
         raise
 
 
-def _check_result(evaluation: dg.AssetCheckEvaluation) -> CheckResult:
-    return CheckResult(
-        table="/".join(evaluation.asset_key.path),
-        name=evaluation.check_name,
-        passed=evaluation.passed,
-        failed=not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR,
-        summary=evaluation.description or "",
-    )
+def _check_line(evaluation: dg.AssetCheckEvaluation) -> CheckLine:
+    failed = not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
+    verdict = Verdict.PASSED if evaluation.passed else Verdict.FAILED if failed else Verdict.INCONCLUSIVE
+    table = "/".join(evaluation.asset_key.path)
+    return CheckLine(table, evaluation.check_name, verdict, evaluation.description or "")
 
 
-def queries(schema: str, scenario: Scenario, generator: type[BaseGenerator]) -> list[str]:
+def queries(schema: str, relations: Relations) -> list[str]:
     """Queries to try, in the scenario's schema as SQL writes it: three, and one of its faults."""
-    truth = f"{scenario.name}_truth"
+    truth, events = truth_schema(relations.scenario.name), relations.event_table
     of_faults = (
         f"SELECT kind, column_name, count(*) AS entries FROM {truth}.{FAULT_LEDGER.name}"
         " GROUP BY ALL ORDER BY ALL;"
     )
-    events = generator.event_table
-    flat = generator.views[0].name if generator.views else events
+    flat = relations.views[0].name if relations.views else events
     return [
         f"FROM {schema}.{flat} LIMIT 5;",
         f"SELECT date_trunc('month', event_time) AS month, count(*) AS events"
@@ -139,5 +127,5 @@ def queries(schema: str, scenario: Scenario, generator: type[BaseGenerator]) -> 
         "SELECT i.day, round(i.expected_count) AS expected, count(*) AS landed"
         f" FROM {truth}.daily_intensity i JOIN {schema}.{events} USING (day)"
         " GROUP BY ALL ORDER BY landed DESC LIMIT 5;",
-        *([of_faults] if scenario.faults else []),
+        *([of_faults] if relations.scenario.faults else []),
     ]

@@ -7,8 +7,8 @@ import dagster as dg
 from dagster import AssetPartitionStatus
 
 from .. import landing
-from ..generators.base import BaseGenerator
 from ..records import AnotherWorldError, Recorder
+from ..relations import Relations
 from ..scenarios.models import Scenario
 from ..simulation import world
 from .instance import UNFINISHED, end_dead_runs
@@ -29,14 +29,14 @@ def history_job(scenario: Scenario) -> "UnresolvedAssetJobDefinition":
 
 
 def missing_days_schedule(
-    scenario: Scenario,
-    generator: type[BaseGenerator],
+    relations: Relations,
     job: "UnresolvedAssetJobDefinition",
     partitions: dg.DailyPartitionsDefinition,
     database: Path,
 ) -> dg.ScheduleDefinition:
     """Every morning: one run over the shortest range that holds every missing or failed day."""
-    daily = [asset_key(scenario, contract) for contract in generator.contracts(scenario) if contract.daily]
+    scenario = relations.scenario
+    daily = [asset_key(scenario, contract) for contract in relations.daily]
 
     @dg.schedule(
         name=f"{scenario.name}_missing_days",

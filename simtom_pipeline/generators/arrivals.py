@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from functools import lru_cache
 from math import ceil, log
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from .intensity import (
     day_factors,
     day_rate,
     flash_sale_factor,
+    hourly_weights,
 )
 from .random_streams import RandomStreams, exponential, poisson
 
@@ -36,13 +38,24 @@ NEGLIGIBLE_OFFSPRING = 1e-9
 
 
 class ArrivalProcess(ABC):
-    """The arrivals of one scenario; `times` is a pure function of the day."""
+    """The arrivals of one scenario; `times` is a pure function of the day.
+
+    A subclass says its `pattern`, as scenarios call it, and whether it follows the hours of the day.
+    """
+
+    processes: ClassVar[dict[str, type["ArrivalProcess"]]] = {}
+    follows_hours: ClassVar[bool]
+
+    def __init_subclass__(cls, pattern: str, follows_hours: bool) -> None:
+        cls.follows_hours = follows_hours
+        cls.processes[pattern] = cls
 
     def __init__(self, scenario: Scenario, volume_factor: VolumeFactor) -> None:
         self.arrivals: Arrivals = scenario.arrivals
         self.streams = RandomStreams(scenario.seed)
         self._volume = scenario.volume
         self._volume_factor = volume_factor
+        self._hours = hourly_weights(self.arrivals) if self.follows_hours else np.ones(24)
 
     def factors(self, day: date) -> DayFactors:
         """Where the expected volume of `day` comes from."""
@@ -50,11 +63,11 @@ class ArrivalProcess(ABC):
 
     def rate(self, day: date) -> PiecewiseRate:
         """Intensity of `day` with its calendar, noise, hours and flash sales."""
-        return day_rate(self.arrivals, self.factors(day).mean, day)
+        return day_rate(self.arrivals, self._hours, self.factors(day).mean, day)
 
     def flash_sale(self, day: date) -> float:
         """What the flash sales of `day` do to its volume."""
-        return flash_sale_factor(self.arrivals, day)
+        return flash_sale_factor(self.arrivals, self._hours, day)
 
     def spillover(self, day: date) -> float:
         """Expected events of `day` over the integral of its intensity."""
@@ -87,7 +100,7 @@ class ArrivalProcess(ABC):
         return rate.times(fraction)
 
 
-class UniformArrivals(ArrivalProcess):
+class UniformArrivals(ArrivalProcess, pattern="uniform", follows_hours=False):
     """round(mu) events, evenly spaced in expected events."""
 
     def times(self, day: date) -> np.ndarray:
@@ -99,14 +112,18 @@ class UniformArrivals(ArrivalProcess):
         return 0.0
 
 
-class PoissonArrivals(ArrivalProcess):
-    """Poisson process; with an hourly profile (nhpp) its intensity varies over the day."""
+class PoissonArrivals(ArrivalProcess, pattern="poisson", follows_hours=False):
+    """Poisson process whose intensity is that of the day."""
 
     def times(self, day: date) -> np.ndarray:
         return self._conditional_poisson(self.rate(day), day)
 
 
-class BurstArrivals(ArrivalProcess):
+class HourlyPoissonArrivals(PoissonArrivals, pattern="nhpp", follows_hours=True):
+    """Non-homogeneous Poisson process: the intensity varies over the hours of the day."""
+
+
+class BurstArrivals(ArrivalProcess, pattern="burst", follows_hours=True):
     """Two-state Markov-modulated Poisson process whose long-run mean stays mu.
 
     The state is redrawn, burst with probability p, at the points of a Poisson process of rate
@@ -166,7 +183,7 @@ class BurstArrivals(ArrivalProcess):
                 return bool(bursting[-1])
 
 
-class HawkesArrivals(ArrivalProcess):
+class HawkesArrivals(ArrivalProcess, pattern="hawkes", follows_hours=True):
     """Self-exciting process: immigrants at (1 - n) mu(t), each event with Poisson(n) children.
 
     A child follows its parent after an exponential lag of mean `decay_minutes`.
@@ -246,15 +263,6 @@ class HawkesArrivals(ArrivalProcess):
         return np.concatenate(generations)
 
 
-_PROCESSES: dict[str, type[ArrivalProcess]] = {
-    "uniform": UniformArrivals,
-    "poisson": PoissonArrivals,
-    "nhpp": PoissonArrivals,
-    "burst": BurstArrivals,
-    "hawkes": HawkesArrivals,
-}
-
-
 def no_drift(day: date) -> float:
     """The factor of a volume that does not drift."""
     return 1.0
@@ -262,4 +270,4 @@ def no_drift(day: date) -> float:
 
 def arrival_process(scenario: Scenario, volume_factor: VolumeFactor = no_drift) -> ArrivalProcess:
     """The arrival process that the scenario names; `volume_factor` is what drift does to a day's volume."""
-    return _PROCESSES[scenario.arrivals.arrival_pattern](scenario, volume_factor)
+    return ArrivalProcess.processes[scenario.arrivals.arrival_pattern](scenario, volume_factor)

@@ -1,7 +1,8 @@
 """What every generator is: tables under contract, arrivals given, one day drawn at a time.
 
 The base draws the arrivals, keeps the record of where each day's expected volume came from, and turns
-NumPy columns into Arrow under the contracts. A generator says what the events are.
+NumPy columns into Arrow under the contracts. A generator says what the events are. What is drawn is true:
+of noise, faults and databases nothing is known here.
 """
 
 from abc import ABC, abstractmethod
@@ -14,30 +15,19 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from ..contracts import (
-    DATE,
-    DOUBLE,
-    Claim,
-    Column,
-    DeclaredOutcome,
-    DeclaredShares,
-    ProfileMetric,
-    TableContract,
-    ViewContract,
-)
-from ..record_tables import RECORDS
+from ..claims import Claim, DeclaredOutcome, DeclaredShares, ProfileMetric
+from ..contracts import DATE, DOUBLE, Column, TableContract, ViewContract
+from ..moments import MICROSECONDS_PER_DAY, day_number
 from ..scenarios.base import GeneratorSettings
-from ..scenarios.models import Clock, Scenario
+from ..scenarios.models import Scenario
 from ..scenarios.problems import Refusal
 from .arrivals import arrival_process
-from .clean_views import clocks_start, landed_views
-from .drift.ledger import DERIVED, DRIFT_LEDGER, Intended, LedgerPart
-from .fault_contracts import spoilt_contracts
-from .faults import spoil_day
+from .delivery import delivered
+from .drift.ledger import DRIFT_LEDGER, Intended, LedgerPart
 from .random_streams import RandomStreams
 
-UNIX_EPOCH = date(1970, 1, 1)
-MICROSECONDS_PER_DAY = 86_400_000_000
+__all__ = ["MICROSECONDS_PER_DAY", "BaseGenerator", "Columns", "Day", "day_number"]
+
 ENGINE_VERSION = 2
 """Version of what is drawn for every generator: arrivals, intensity, noise, faults.
 
@@ -113,6 +103,46 @@ class BaseGenerator(ABC):
     A subclass declares `tables`, `event_table` and, if it has parameters, `settings_model`; it draws a
     day in `draw_day`. It must draw from `self.streams`, one stream a variable, and keep no state that
     a day's result depends on.
+
+    Parameters
+    ----------
+    scenario : as `load_scenario` returns it; its generator's own section is `self.settings`.
+
+    Raises
+    ------
+    ValueError : by `true_day`, for a day outside the clock, or a table that is not as its contract says.
+
+    Examples
+    --------
+    Visits to a page, each of a length of its own:
+
+    >>> import numpy as np
+    >>> from simtom_pipeline.contracts import BIGINT, DATE, DOUBLE, TIMESTAMP, Column, TableContract
+    >>> VISITS = TableContract(
+    ...     name="visits",
+    ...     row="one visit",
+    ...     primary_key=("visit_id",),
+    ...     dated_by="event_time",
+    ...     columns=(
+    ...         Column("visit_id", BIGINT, "key"),
+    ...         Column("day", DATE, "simulated day"),
+    ...         Column("event_time", TIMESTAMP, "when it began"),
+    ...         Column("seconds", DOUBLE, "how long it lasted", "seconds"),
+    ...     ),
+    ... )
+    >>> class Visits(BaseGenerator):
+    ...     name, tables, event_table = "visits", (VISITS,), "visits"
+    ...
+    ...     def draw_day(self, day):
+    ...         n = len(day.event_time)
+    ...         seconds = -60 * np.log(self.streams.uniform("visits.seconds", day.date, n))
+    ...         columns = {"visit_id": day.keys(n), "day": day.filled(n), "event_time": day.event_time}
+    ...         return {"visits": {**columns, "seconds": seconds}}
+    >>> from datetime import date
+    >>> from simtom_pipeline import load_scenario
+    >>> scenario = load_scenario("poisson_arrivals", {"volume.base_daily_volume": 20})
+    >>> Visits(scenario).true_day(date(2024, 1, 1))["visits"].column_names
+    ['visit_id', 'day', 'event_time', 'seconds']
     """
 
     name: ClassVar[str]
@@ -184,39 +214,12 @@ class BaseGenerator(ABC):
         return ()
 
     @classmethod
-    def clean_contracts(cls) -> tuple[TableContract, ...]:
-        """Every table as it is simulated before noise and faults, the truth included."""
+    def true_tables(cls) -> tuple[TableContract, ...]:
+        """Every table as it is drawn, the truth included."""
         return (*cls.tables, DAILY_INTENSITY, DRIFT_LEDGER)
 
-    @classmethod
-    def contracts(cls, scenario: Scenario) -> tuple[TableContract, ...]:
-        """Every table that is simulated and landed, with the types that noise and faults need."""
-        return spoilt_contracts(cls.clean_contracts(), scenario)
-
-    @classmethod
-    def landed_contracts(cls, scenario: Scenario) -> tuple[TableContract, ...]:
-        """Every table in the database: what is simulated, what is measured on it, what is kept of landing."""
-        return (*cls.contracts(scenario), *DERIVED, *RECORDS)
-
-    @classmethod
-    def landed_views(cls, scenario: Scenario) -> tuple[ViewContract, ...]:
-        """Every view and macro: the generator's, and of a table that faults can hit the clean one."""
-        return landed_views(cls.views, cls.clean_contracts(), scenario)
-
-    def simulate_day(self, when: date) -> dict[str, pa.Table]:
-        """Every table's rows of one day as they land, in the contracts' schema also when there are none.
-
-        Raises
-        ------
-        ValueError : as `clean_day`.
-        """
-        clean = self.clean_day(when)
-        if not (self.scenario.noise or self.scenario.faults):
-            return clean
-        return spoil_day(self.scenario, self.contracts(self.scenario), clean, self.streams, when)
-
-    def clean_day(self, when: date) -> dict[str, pa.Table]:
-        """Every table's rows of one day before noise and faults, in the schema of `clean_contracts`.
+    def true_day(self, when: date) -> dict[str, pa.Table]:
+        """Every table's rows of one day as they are drawn, in the schema of its contract.
 
         Raises
         ------
@@ -228,14 +231,14 @@ class BaseGenerator(ABC):
                 f"{when} is outside the clock of {self.scenario.name} ({clock.start} to {clock.end})"
             )
         drawn = {**self.draw_day(self.day(when)), DAILY_INTENSITY.name: self._daily_intensity(when)}
-        daily = [contract for contract in self.clean_contracts() if contract.daily]
+        daily = [contract for contract in self.true_tables() if contract.daily]
         for contract in daily:
             if np.any(drawn[contract.name]["day"] != day_number(when)):
                 raise ValueError(
                     f"generator {self.name}: table {contract.name} has rows of another day than {when}"
                 )
         tables = {contract.name: contract.table(drawn[contract.name]) for contract in daily}
-        return {c.name: tables.get(c.name, self._constants.get(c.name)) for c in self.clean_contracts()}
+        return {c.name: tables.get(c.name, self._constants.get(c.name)) for c in self.true_tables()}
 
     def constants(self) -> dict[str, pa.Table]:
         """The tables that do not depend on the day."""
@@ -244,7 +247,7 @@ class BaseGenerator(ABC):
     @cached_property
     def _constants(self) -> dict[str, pa.Table]:
         drawn = {**self.draw_constants(), DRIFT_LEDGER.name: self._drift_ledger()}
-        return {c.name: c.table(drawn[c.name]) for c in self.clean_contracts() if not c.daily}
+        return {c.name: c.table(drawn[c.name]) for c in self.true_tables() if not c.daily}
 
     def _drift_ledger(self) -> Columns:
         rows = [row for part in self.ledger_parts() for row in part.rows]
@@ -271,17 +274,3 @@ class BaseGenerator(ABC):
             "expected_count": self.arrivals.expected_count(when),
         }
         return {"day": np.array([day_number(when)])} | {name: np.array([v]) for name, v in row.items()}
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - UNIX_EPOCH).days
-
-
-def delivered(clock: Clock, event_time: np.ndarray) -> np.ndarray:
-    """epoch + (event_time - start) / c, in whole microseconds (rounded down)."""
-    start, epoch = clocks_start(clock)
-    elapsed = event_time - start
-    if clock.time_compression != 1:
-        elapsed = np.floor(elapsed / clock.time_compression).astype(np.int64)
-    return epoch + elapsed

@@ -19,7 +19,6 @@ from .random_streams import RandomStreams
 
 SECONDS_PER_DAY = 86_400.0
 SECONDS_PER_HOUR = 3_600.0
-HOURLY_PATTERNS = frozenset({"nhpp", "burst", "hawkes"})
 
 
 @dataclass(frozen=True)
@@ -104,24 +103,25 @@ class PiecewiseRate:
 
 def hourly_weights(arrivals: Arrivals) -> np.ndarray:
     """Relative intensity of each hour of an ordinary day, shape (24,), mean one."""
-    if arrivals.arrival_pattern not in HOURLY_PATTERNS:
-        return np.ones(24)
     weights = np.array(arrivals.hourly_profile)
     weights[list(set(arrivals.peak_hours))] *= arrivals.peak_multiplier
     return weights / weights.mean()
 
 
-def day_rate(arrivals: Arrivals, mean: float, day: date) -> PiecewiseRate:
-    """The intensity of `day`, flash sales included; without them its total is `mean`."""
-    rate = PiecewiseRate(np.arange(25) * SECONDS_PER_HOUR, hourly_weights(arrivals) * mean / SECONDS_PER_DAY)
+def day_rate(arrivals: Arrivals, weights: np.ndarray, mean: float, day: date) -> PiecewiseRate:
+    """The intensity of `day`, flash sales included; without them its total is `mean`.
+
+    `weights` is the relative intensity of each hour of an ordinary day, shape (24,), mean one.
+    """
+    rate = PiecewiseRate(np.arange(25) * SECONDS_PER_HOUR, weights * mean / SECONDS_PER_DAY)
     for opens, closes, multiplier in _sales_on(arrivals, day):
         rate = rate.multiplied([opens, closes], np.array([1.0, multiplier, 1.0]))
     return rate
 
 
-def flash_sale_factor(arrivals: Arrivals, day: date) -> float:
-    """What the flash sales of `day` do to its volume; exactly 1 on a day without."""
-    return day_rate(arrivals, 1.0, day).total if any(_sales_on(arrivals, day)) else 1.0
+def flash_sale_factor(arrivals: Arrivals, weights: np.ndarray, day: date) -> float:
+    """What the flash sales of `day` do to its volume; exactly 1 on a day without; `weights` as `day_rate`."""
+    return day_rate(arrivals, weights, 1.0, day).total if any(_sales_on(arrivals, day)) else 1.0
 
 
 def _sales_on(arrivals: Arrivals, day: date) -> Iterator[tuple[float, float, float]]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log1p, ndtri, pdtr, pdtrik
 
-SMALLEST_UNIFORM = 2.0**-54
-LARGEST_TABULATED_MEAN = 50.0
+MIN_UNIFORM = 2.0**-54
+MAX_TABULATED_MEAN = 50.0
 NO_DAY = 0
 """Day ordinal of what belongs to the scenario rather than to a day; 0001-01-01 has ordinal 1."""
 
@@ -37,7 +37,7 @@ class RandomStreams:
 
     def uniform(self, name: str, day: date | None, size: int | tuple[int, ...]) -> np.ndarray:
         """Uniforms in the open interval (0, 1), shape `size`."""
-        return np.maximum(self.generator(name, day).random(size), SMALLEST_UNIFORM)
+        return np.maximum(self.generator(name, day).random(size), MIN_UNIFORM)
 
     def normal(self, name: str, day: date | None, size: int | tuple[int, ...]) -> np.ndarray:
         """Standard normals by inversion, shape `size`."""
@@ -70,7 +70,7 @@ def poisson(uniform: np.ndarray, mean: float) -> np.ndarray:
 
     Same shape as `uniform`, int64; mean 0 gives 0.
     """
-    if mean <= LARGEST_TABULATED_MEAN:
+    if mean <= MAX_TABULATED_MEAN:
         reached = pdtr(np.arange(mean + 12 * mean**0.5 + 20), mean) if mean > 0 else np.ones(1)
         return np.searchsorted(reached, uniform)
     count = np.maximum(np.ceil(pdtrik(uniform, mean)), 1.0)

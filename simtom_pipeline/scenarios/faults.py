@@ -1,4 +1,4 @@
-"""How a scenario says that its data are spoilt: noise on measurements, faults of the feed.
+"""How a scenario says that its data are corrupted: noise on measurements, faults of the feed.
 
 Both come after the world: what was drawn, outcomes included, was drawn from the true values. Which tables
 and columns there are is told by the generator.
@@ -6,7 +6,7 @@ and columns there are is told by the generator.
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,7 +15,7 @@ from .drifts import Schedule
 
 Figure = Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-LONGEST_DELAY_HOURS = 10 * 8766.0
+MAX_DELAY_HOURS = 10 * 8766.0
 """Ten years: a delay is drawn on condition that it is no longer."""
 Hours = Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False)]
 
@@ -73,8 +73,20 @@ class Outliers(_Noise):
 Noise = Annotated[GaussianNoise | UniformNoise | Outliers, Field(discriminator="noise_type")]
 
 
+Hits = Literal["values", "arrival", "rows", "day"]
+"""What a fault hits: values of columns, the moment a row arrives, whole rows, or a whole day."""
+Takes = Literal["any", "text", "number", "text or digits"]
+"""Columns that a fault of values can hit: any, words, numbers, or words, whole numbers and amounts."""
+Leaves = Literal["text", "digits", "null"]
+"""What a fault can leave in a column that its type would not hold: other words, more digits, nothing."""
+
+
 class _Fault(FrozenModel):
     """A value is hit with probability `rate` times the schedule's weight; always, if there is no schedule."""
+
+    hits: ClassVar[Hits] = "values"
+    takes: ClassVar[Takes] = "any"
+    leaves: ClassVar[frozenset[Leaves]] = frozenset()
 
     id: Annotated[str, Field(pattern=IDENTIFIER, max_length=30)]
     table: str
@@ -107,12 +119,16 @@ class Given(FrozenModel):
 class Missing(_ColumnFault):
     """NULL; completely at random, or (`given`) at random given another column, or by its own value."""
 
+    leaves = frozenset({"null"})
+
     kind: Literal["missing"]
     given: Given = None  # type: ignore[assignment]
 
 
 class Duplicate(_Fault):
     """The row arrives twice; in the copy, `columns` hold the values of another row of the day."""
+
+    hits = "rows"
 
     kind: Literal["duplicate"]
     columns: Names = ()
@@ -153,12 +169,16 @@ Delay = Annotated[ExponentialDelay | LognormalDelay | UniformDelay, Field(discri
 class Late(_Fault):
     """The row arrives a delay after it happened."""
 
+    hits = "arrival"
+
     kind: Literal["late"]
     delay: Delay
 
 
 class OutOfOrder(_Fault):
     """The row arrives just after the row that happened `places` later on that day."""
+
+    hits = "arrival"
 
     kind: Literal["out_of_order"]
     places: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -167,11 +187,17 @@ class OutOfOrder(_Fault):
 class Typo(_ColumnFault):
     """Two neighbouring characters swapped, or one left out; in a number, one digit wrong."""
 
+    takes = "text or digits"
+    leaves = frozenset({"text", "digits"})
+
     kind: Literal["typo"]
 
 
 class OutOfRange(_ColumnFault):
     """A value from `low` to `high`, where no true one should be."""
+
+    takes = "number"
+    leaves = frozenset({"digits"})
 
     kind: Literal["out_of_range"]
     low: Figure
@@ -193,6 +219,9 @@ def _far_from_one(factor: float) -> float:
 class UnitChange(_ColumnFault):
     """The value in another unit: times `factor`; 100 is cents for dollars."""
 
+    takes = "number"
+    leaves = frozenset({"digits"})
+
     kind: Literal["unit_change"]
     rate: Share = 1.0
     factor: Annotated[Positive, Field(le=1e6), AfterValidator(_far_from_one)] = 100.0
@@ -208,6 +237,9 @@ class Stuck(_ColumnFault):
 class NewCategory(_ColumnFault):
     """A value that was never among the known ones."""
 
+    takes = "text"
+    leaves = frozenset({"text"})
+
     kind: Literal["new_category"]
     category: Annotated[Word, Field(min_length=1, max_length=100)]
 
@@ -215,12 +247,17 @@ class NewCategory(_ColumnFault):
 class Truncated(_ColumnFault):
     """The first `length` characters only."""
 
+    takes = "text"
+    leaves = frozenset({"text"})
+
     kind: Literal["truncated"]
     length: Annotated[int, Field(ge=1, le=1000)]
 
 
 class DroppedDay(_Fault):
     """A day that never arrives: of one table, or of every table that lands by the day."""
+
+    hits = "day"
 
     kind: Literal["dropped_day"]
     table: str | None = None  # type: ignore[assignment]

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
+from ..sql import TRUTH_SUFFIX
 from .base import (
     IDENTIFIER,
     FrozenModel,
@@ -39,7 +40,7 @@ EventName = Literal[
 ]  # fmt: skip
 ArrivalPattern = Literal["uniform", "poisson", "nhpp", "burst", "hawkes"]
 
-LONGEST_CLUSTER_DAYS = 31
+MAX_CLUSTER_DAYS = 31
 """Self-exciting clusters that could outlive this are refused: a day would need too many others."""
 
 TWIN_MARK = "__without_"
@@ -149,10 +150,10 @@ class Arrivals(FrozenModel):
     @model_validator(mode="after")
     def _clusters_end(self) -> Self:
         mean_minutes = self.decay_minutes / (1 - self.branching_ratio)
-        if mean_minutes * 25 > LONGEST_CLUSTER_DAYS * 1440:
+        if mean_minutes * 25 > MAX_CLUSTER_DAYS * 1440:
             raise ValueError(
-                f"decay_minutes / (1 - branching_ratio) of at most {LONGEST_CLUSTER_DAYS * 1440 / 25:g}"
-                f" (it is {mean_minutes:g}; longer clusters span more than {LONGEST_CLUSTER_DAYS} days)"
+                f"decay_minutes / (1 - branching_ratio) of at most {MAX_CLUSTER_DAYS * 1440 / 25:g}"
+                f" (it is {mean_minutes:g}; longer clusters span more than {MAX_CLUSTER_DAYS} days)"
             )
         return self
 
@@ -188,7 +189,7 @@ def _one_noise(entries: tuple[Noise, ...]) -> tuple[Noise, ...]:
 
 
 def _identifier(name: str) -> str:
-    if name in RESERVED_NAMES or name.endswith("_truth"):
+    if name in RESERVED_NAMES or name.endswith(TRUTH_SUFFIX):
         raise ValueError(
             "a name that is not reserved"
             f" (names ending in _truth, and {', '.join(sorted(RESERVED_NAMES))}, are)"

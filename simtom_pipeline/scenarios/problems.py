@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, said so that its author can mend it: where, what, what is allowed."""
+"""What is wrong with a scenario, said so that its author can fix it: where, what, what is allowed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -19,8 +19,8 @@ from .problems import Origin, Problem, ScenarioError
 
 KeyPath = tuple[str | int, ...]
 
-LARGEST_FILE_BYTES = 1_000_000
-DEEPEST_NESTING = 20
+MAX_FILE_BYTES = 1_000_000
+MAX_NESTING = 20
 
 
 @dataclass
@@ -79,7 +79,7 @@ def read_file(path: Path) -> Document:
     """
     source = str(path)
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
+        if path.stat().st_size > MAX_FILE_BYTES:
             raise _error(
                 Origin(source), "a file of over a megabyte", "a scenario file of at most 1,000,000 bytes"
             )
@@ -175,8 +175,8 @@ def _refuse_dangerous(text: str, source: str) -> None:
                     raise _error(origin, "a second document", "one document a file")
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST_NESTING:
-                raise _error(origin, f"more than {DEEPEST_NESTING} levels of nesting", "a flatter file")
+            if depth > MAX_NESTING:
+                raise _error(origin, f"more than {MAX_NESTING} levels of nesting", "a flatter file")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1

@@ -13,7 +13,7 @@ from scipy import stats
 from .shares import pearson_p
 
 LJUNG_BOX_LAGS = 7
-FEWEST_DAYS = 140
+MIN_DAYS = 140
 """Below, the Ljung-Box statistic is not yet chi-squared in its tail."""
 NEARLY_INDEPENDENT = 0.05
 
@@ -122,7 +122,7 @@ def spread_p(z: np.ndarray, excess: np.ndarray) -> float:
 def ljung_box(z: np.ndarray, lags: int) -> tuple[float, float]:
     """Lag-1 autocorrelation and the Ljung-Box p-value (Ljung & Box 1978); mean known to be zero."""
     n, power = len(z), float((z**2).sum())
-    if n < FEWEST_DAYS or power == 0:
+    if n < MIN_DAYS or power == 0:
         return 0.0, 1.0
     r = np.array([float((z[k:] * z[:-k]).sum()) / power for k in range(1, lags + 1)])
     statistic = n * (n + 2) * float((r**2 / (n - np.arange(1, lags + 1))).sum())

@@ -32,6 +32,16 @@ class Finding:
     """A table of particulars: broken days, or one row a share."""
 
 
+@dataclass(frozen=True)
+class CheckLine:
+    """What one check said, in a line; `table` is `<scenario>/<table>` or `<scenario>/truth/<table>`."""
+
+    table: str
+    name: str
+    verdict: Verdict
+    summary: str
+
+
 def logical(violations: int, claim: str, rows: Sequence[Row] = ()) -> Finding:
     """A claim without exceptions: one violation is a failure."""
     verdict = Verdict.FAILED if violations else Verdict.PASSED

@@ -13,7 +13,7 @@ from scipy import stats
 
 EMPTY_BIN = 1e-6
 """What an empty bin counts as in a PSI."""
-MOST_REFERENCE_VALUES = 20_000
+MAX_REFERENCE_VALUES = 20_000
 """Of a longer reference so many order statistics, evenly spaced, are enough for a Wasserstein distance."""
 FURTHEST_WIDTHS = 2.0
 
@@ -77,7 +77,7 @@ class Yardstick:
         self.bins, self._log = bins, of_logarithm
         self._window = np.sort(window)
         self.reference = bins.counts(window) / len(window) if len(window) and bins.count else stated
-        step = max(len(window) // MOST_REFERENCE_VALUES, 1)
+        step = max(len(window) // MAX_REFERENCE_VALUES, 1)
         self._thinned = self._scaled(self._window[step // 2 :: step])
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ def hellinger(shares: np.ndarray, reference: np.ndarray) -> float:
 
 def two_sample_ks(values: np.ndarray, reference: np.ndarray) -> float:
     """Largest difference of two empirical distribution functions; both ascending, shapes (n,) and (m,)."""
-    at = np.concatenate([values, reference[:: max(len(reference) // MOST_REFERENCE_VALUES, 1)]])
+    at = np.concatenate([values, reference[:: max(len(reference) // MAX_REFERENCE_VALUES, 1)]])
     below = np.searchsorted(values, at, "right") / len(values)
     return float(np.abs(below - np.searchsorted(reference, at, "right") / len(reference)).max())
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-MOST_ROWS = 20_000
+MAX_ROWS = 20_000
 """A distribution is judged on so many rows at most: what is rounded is not quite continuous."""
 
 
@@ -33,11 +33,11 @@ def _two_sided(hits: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.ndarray:
 def law_p(values: np.ndarray, distribution: Callable[[np.ndarray], np.ndarray]) -> float:
     """P-value of Kolmogorov and Smirnov's test that values (n,) have a distribution function.
 
-    At most MOST_ROWS of them, evenly spread, are looked at.
+    At most MAX_ROWS of them, evenly spread, are looked at.
     """
     if len(values) == 0:
         return 1.0
-    some = values[:: -(-len(values) // MOST_ROWS)]
+    some = values[:: -(-len(values) // MAX_ROWS)]
     return float(stats.kstest(distribution(some), "uniform").pvalue)
 
 

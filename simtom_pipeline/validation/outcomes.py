@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-SMALLEST_VARIANCE = 10.0
+MIN_VARIANCE = 10.0
 """Neighbouring groups are pooled until the variance of the sum of their outcomes is about this."""
-MOST_GROUPS = 50
+MAX_GROUPS = 50
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def _impossible(outcome: np.ndarray, probability: np.ndarray) -> bool:
 def _pool(variance: np.ndarray) -> np.ndarray:
     """New number of each group, neighbours put together until they vary about enough; shape (k,)."""
     before = np.cumsum(variance) - variance
-    last = max(int(variance.sum() / SMALLEST_VARIANCE) - 1, 0)
-    number = np.minimum((before / SMALLEST_VARIANCE).astype(np.int64), last)
+    last = max(int(variance.sum() / MIN_VARIANCE) - 1, 0)
+    number = np.minimum((before / MIN_VARIANCE).astype(np.int64), last)
     return np.unique(number, return_inverse=True)[1]
 
 
@@ -82,7 +82,7 @@ def total_p(outcome: np.ndarray, probability: np.ndarray) -> float:
     return float(min(2 * stats.norm.sf(abs(z - skew * (z**2 - 1) / 6)), 1.0))
 
 
-def quantile_groups(values: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
+def quantile_groups(values: np.ndarray, most: int = MAX_GROUPS) -> np.ndarray:
     """Groups of neighbouring values, about equally large, equal values together; 0 ... k - 1, shape (n,)."""
     edges = np.unique(np.quantile(values, np.arange(1, most) / most, method="higher"))
     return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-SMALLEST_EXPECTED = 5.0
+MIN_EXPECTED = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def pearson_p(observed: np.ndarray, expected: np.ndarray, dispersion: float = 1.
 
     Counts that cluster have `dispersion` times the variance: the statistic is divided by it.
     """
-    observed, expected = _pool_rare(observed, expected, SMALLEST_EXPECTED * dispersion)
+    observed, expected = _pool_rare(observed, expected, MIN_EXPECTED * dispersion)
     if len(expected) < 2:
         return 1.0
     statistic = float(((observed - expected) ** 2 / expected).sum())

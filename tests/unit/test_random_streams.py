@@ -98,5 +98,5 @@ def test_uniforms_are_never_zero(monkeypatch: pytest.MonkeyPatch) -> None:
             return np.zeros(size)
 
     monkeypatch.setattr(RandomStreams, "generator", lambda *_: Zeros())
-    assert (RandomStreams(0).uniform("x", DAY, 3) == random_streams.SMALLEST_UNIFORM).all()
+    assert (RandomStreams(0).uniform("x", DAY, 3) == random_streams.MIN_UNIFORM).all()
     assert np.isfinite(RandomStreams(0).normal("x", DAY, 3)).all()

@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from simtom_pipeline import ScenarioError, load_scenario
-from simtom_pipeline.documents import DICTIONARY_FILE, SCHEMA_FILE, dictionary_text, schema_text
 from simtom_pipeline.simulation import load_all, scenario_files
+from tools.dictionary import DICTIONARY_FILE, dictionary_text
+from tools.schema import SCHEMA_FILE, schema_text
 
 BUILT_IN = {
     "baseline": "nhpp",

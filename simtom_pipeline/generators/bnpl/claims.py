@@ -244,4 +244,6 @@ def default(
             "customer_history": "transaction_id",
         },
         not_public=("will_default", "days_to_first_missed_payment"),
+        name="default",
+        rows="purchases",
     )

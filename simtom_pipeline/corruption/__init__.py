@@ -1,0 +1,1 @@
+"""How the feed is corrupted: true tables in; landed tables, and the ledgers that undo them, out."""
