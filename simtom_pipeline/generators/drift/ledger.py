@@ -125,8 +125,7 @@ class LedgerPart:
     measured : where it shows; None for the volume.
     bin_edges : inner edges of a numeric target, else none.
     reference_shares : share of each bin in the reference population, none if it has no bins.
-    outcome : column of the declared outcome whose rate and AUC its rows show; empty for the generator's
-        first declared outcome.
+    outcome : column of the declared outcome whose rate and AUC the daily rows show; empty for the first.
     """
 
     drift_id: str

@@ -77,6 +77,12 @@ def _stated(history: LandedHistory, part: LedgerPart) -> list[Effect]:
     return [drift.effect for drift in drifts if part.target == first.target]
 
 
+def _said(history: LandedHistory, size: str) -> str:
+    """A size in the words of the scenario's generator."""
+    vocabulary = history.scenario.settings.drift_vocabulary
+    return vocabulary.outcome_rate if size == OUTCOME_RATE else size
+
+
 def _intended(history: LandedHistory, drift_id: str, target: str) -> Intended:
     """The rows of one target, and those on which it can be told what its drift does by itself."""
     every, acting = daily_rows(history)[drift_id, target], _acting(history)
@@ -146,18 +152,12 @@ def _judged(history: LandedHistory, part: LedgerPart, entry: queries.LedgerEntry
     for effect in _stated(history, part):
         for size in Statement(effect, entry, intended).sizes():
             verdict = Verdict.PASSED if size.is_met else Verdict.FAILED
-            stated = f"stated {_in_words(history.scenario, size.name)}"
-            yield _row(stated, "", 0, size.found, size.stated), verdict
+            yield _row(f"stated {_said(history, size.name)}", "", 0, size.found, size.stated), verdict
     landed = [row for row in rows if row["rows"]]
     if not landed:
         return
     if entry.measured_from is not None:
         yield from _sizes(history, part, entry, landed)
-
-
-def _in_words(scenario: Scenario, size: str) -> str:
-    """A size as the scenario's generator calls it."""
-    return scenario.settings.drift_vocabulary.outcome_rate if size == OUTCOME_RATE else size
 
 
 def _by_logic(what: str, violations: int) -> tuple[dict[str, Any], Verdict]:
