@@ -13,7 +13,7 @@ from scipy import stats
 from simtom_pipeline import load_scenario, simulate_day
 from simtom_pipeline.landing import replace_days
 from simtom_pipeline.scenarios.models import Scenario
-from simtom_pipeline.simulation import registry
+from simtom_pipeline.simulation import Simulation
 
 DAYS = 70
 ALPHA = 1e-4
@@ -34,12 +34,11 @@ def history(scenario: Scenario) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def land(connection: duckdb.DuckDBPyConnection, scenario: Scenario) -> None:
-    generator = registry().generator("bnpl")
     days = scenario.clock.days()
     simulated = [simulate_day(scenario, day) for day in days]
     tables = {name: pa.concat_tables([one[name] for one in simulated]) for name in simulated[0]}
     tables["products"] = simulated[0]["products"]
-    replace_days(connection, scenario.name, generator.contracts(scenario), generator.views, days, tables)
+    replace_days(connection, Simulation(scenario).relations, days, tables)
 
 
 def one(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:

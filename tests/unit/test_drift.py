@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from simtom_pipeline import landing, load_scenario, simulate_day
-from simtom_pipeline.assets import twins
 from simtom_pipeline.generators.bnpl.drift_domain import LenderDrift
 from simtom_pipeline.generators.drift import distances
 from simtom_pipeline.generators.drift.expectations import expectations
 from simtom_pipeline.generators.drift.schedule import ScheduleCurve
 from simtom_pipeline.scenarios.drifts import Drift
 from simtom_pipeline.scenarios.models import Clock, Scenario
-from simtom_pipeline.simulation import make_generator, registry
+from simtom_pipeline.simulation import Simulation, make_generator
 from simtom_pipeline.validation.drift import estimate_psi, scheduled_weight, two_sample_ks, wasserstein
+from simtom_pipeline.verification import twins
 from tests.digests import digest
 
 YEAR = Clock(start=date(2024, 1, 1), end=date(2024, 12, 31))
@@ -209,7 +209,7 @@ def test_the_mix_of_purchases_is_the_stated_one_from_the_first_day_on(target: st
     generator = make_generator(scenario)
     with landing.connect(tmp_path / "one.duckdb") as connection:
         days = [BEFORE, ONSET]
-        simulated = [generator.simulate_day(day) for day in (scenario.clock.start, *days)]
+        simulated = [generator.true_day(day) for day in (scenario.clock.start, *days)]
         metrics = [m for m in generator.profile_metrics() if m.name.startswith(f"{target}=")]
         for name, table in simulated[0].items():
             whole = pa.concat_tables([s[name] for s in simulated]) if "day" in table.column_names else table
@@ -385,17 +385,17 @@ AROUND_THE_ONSET = {"clock.start": "2024-01-13", "clock.end": "2024-01-19"}
 
 def compared_with_its_twin(scenario: Scenario, tmp_path: Path) -> None:
     """The drift d is left out: every difference is after its onset and declared."""
-    twin, generator = scenario.without("d"), registry().generator("bnpl")
+    twin, relations = scenario.without("d"), Simulation(scenario).relations
     with landing.connect(tmp_path / "twins.duckdb") as connection:
         for one in (scenario, twin):
             days = one.clock.days()
             simulated = [simulate_day(one, day) for day in days]
             tables = {
                 c.name: pa.concat_tables([s[c.name] for s in simulated]) if c.daily else simulated[0][c.name]
-                for c in generator.contracts(scenario)
+                for c in relations.simulated
             }
-            landing.replace_days(connection, one.name, generator.contracts(scenario), (), days, tables)
-        found = twins.differences(connection, scenario.name, twin.name, twins.compared(generator))
+            landing.replace_days(connection, Simulation(one).relations, days, tables)
+        found = twins.differences(connection, scenario.name, twin.name, twins.compared(relations.true))
     assert found
     assert min(f.first_day for f in found if f.first_day) >= ONSET
     parts = [part for part in make_generator(scenario).ledger_parts() if part.drift_id == "d"]
@@ -413,9 +413,9 @@ def test_a_day_under_every_kind_of_drift_is_the_same_alone_as_in_any_order() -> 
     scenario = world(*ALL_AT_ONCE, daily=100)
     together = make_generator(scenario)
     days = scenario.clock.days()[12:17]
-    in_order = {day: digest(together.simulate_day(day)) for day in days}
+    in_order = {day: digest(together.true_day(day)) for day in days}
     for day in reversed(days[::2]):
-        assert digest(make_generator(scenario).simulate_day(day)) == in_order[day]
+        assert digest(make_generator(scenario).true_day(day)) == in_order[day]
 
 
 def test_a_drift_that_starts_later_and_a_later_end_change_no_earlier_row() -> None:

@@ -262,7 +262,7 @@ generator, days = make_generator(scenario), [date.fromisoformat(day) for day in 
 found = {
     "solved": solved(scenario),
     "measured": measured(),
-    "tables": [generator.simulate_day(day) for day in days],
+    "tables": [generator.true_day(day) for day in days],
     "intended": [vars(generator.intended(part, day)) for part in generator.ledger_parts() for day in days],
     "profile": [dict(generator.profile_expected(day)) for day in days],
 }

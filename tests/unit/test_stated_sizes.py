@@ -259,7 +259,7 @@ def test_customers_of_a_band_buy_as_much_more_often_as_its_share_grows() -> None
     days = [date(2024, 1, day) for day in range(1, 5)]
     counts = []
     for one in (scenario, scenario.without("d")):
-        tables = [make_generator(one).simulate_day(day) for day in days]
+        tables = [make_generator(one).true_day(day) for day in days]
         customers = pa.concat_tables(
             [t["customers"].select(["customer_id", "credit_score_range"]) for t in tables]
         )
