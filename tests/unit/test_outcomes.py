@@ -32,7 +32,7 @@ DAY = pd.Timedelta(days=1)
 def days_of(scenario: Scenario, count: int) -> dict[str, pa.Table]:
     """The first days of a scenario, table by table."""
     generator = make_generator(scenario)
-    days = [generator.simulate_day(day) for day in scenario.clock.days()[:count]]
+    days = [generator.true_day(day) for day in scenario.clock.days()[:count]]
     return {name: pa.concat_tables([day[name] for day in days]) for name in days[0]}
 
 
