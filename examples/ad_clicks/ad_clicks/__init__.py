@@ -1,4 +1,4 @@
-"""Ads of a shop: who sees one, who clicks, who buys days later. The entry point; importing it registers it."""
+"""Ads of a shop: who sees one, who clicks, who buys days later. Importing the package registers it."""
 
 from .generator import AdClicks
 

@@ -1,161 +1,152 @@
-"""What can drift of the ads, a row each, and the reference population on which sizes are solved."""
+"""What can drift of the ads, a row each, and the reference population on which sizes are solved.
 
+The log-odds of a click, and of a conversion of a click, are linear:
+
+    intercept + placement's own + price coefficient * ln(price / median price) + intent
+
+The visitor's intent is in no table and works on both: who clicks is keener than who does not.
+"""
+
+from collections.abc import Mapping
+from datetime import date
 from functools import cached_property, lru_cache
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from scipy.special import expit
 
 from simtom_pipeline.claims import Measured
-from simtom_pipeline.generators.drift.domain import (
-    DriftDomain,
-    OutcomeEvents,
-    ReferencePopulation,
-    WeightedPopulation,
-)
-from simtom_pipeline.generators.drift.parameters import ParameterKind, Parameters
+from simtom_pipeline.generators.drift import domain, targets
+from simtom_pipeline.generators.drift.parameters import ParameterKind, Parameters, Value
 from simtom_pipeline.generators.drift.profile import ProfileDeclaration
 from simtom_pipeline.generators.drift.reachable import whole
-from simtom_pipeline.generators.drift.targets import (
-    Target,
-    TargetTable,
-    WholeUnits,
-    no_change,
-    rows_of,
-    values_of,
-    volume_target,
-)
+from simtom_pipeline.generators.drift.targets import Target
 from simtom_pipeline.generators.exact import exact_mean, rounded_root
 from simtom_pipeline.generators.random_streams import RandomStreams, categorical
 
-from .response import MIN_CENTS, exact_cents, log_odds
-from .settings import AdSettings, Placement
-from .tables import AD_TRUTH, CLICKS, CONVERSIONS, IMPRESSIONS
+from .tables import AD_TRUTH, CLICKS, CONVERSIONS, IMPRESSIONS, AdSettings, Placement
 
+CENTS = targets.WholeUnits(per_unit=100.0, smallest=1.0)
 SEEN = "{schema}.impressions t"
-BOUGHT = "{schema}.clicks t JOIN {schema}.conversions v USING (impression_id)"
+OF_CLICKS = "{schema}.clicks t JOIN {schema}.conversions v USING (impression_id)"
 CLICKED = Measured(SEEN, "t.clicked", ("false", "true"))
-CONVERTED = Measured(BOUGHT, "v.converted", ("false", "true"))
+CONVERTED = Measured(OF_CLICKS, "v.converted", ("false", "true"))
 
+# What differs from the twin once a drift has changed who clicks, who converts, or how many see an ad.
 CONVERSION = ("ad_truth.conversion_probability", "conversions.converted", "conversions.converted_at")
-CLICK = ("ad_truth.click_probability", "impressions.clicked", *rows_of(CLICKS, CONVERSIONS))
+CLICK = ("ad_truth.click_probability", "impressions.clicked", *targets.rows_of(CLICKS, CONVERSIONS))
 TABLES = (IMPRESSIONS, CLICKS, CONVERSIONS, AD_TRUTH)
-EVERYTHING = (
-    *values_of(*TABLES),
-    *rows_of(*TABLES),
-    *(f"daily_intensity.{name}" for name in ("drift", "spillover", "expected_count")),
-)
+INTENSITY = tuple(f"daily_intensity.{name}" for name in ("drift", "spillover", "expected_count"))
+VOLUME = (*targets.values_of(*TABLES), *targets.rows_of(*TABLES), *INTENSITY)
 
 
-def shares_of_placements(settings: AdSettings) -> np.ndarray:
-    """How often each placement occurs, shape (k,)."""
+def draw_impressions(
+    settings: AdSettings, streams: RandomStreams, day: date | None, count: int, placements: Value
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Code of the placement, price in cents before factor and rounding, intent; shapes (count,)."""
+    placement = categorical(streams.uniform("placement", day, count), placements)
+    cents = 100 * settings.median_price * np.exp(settings.price_sigma * streams.normal("price", day, count))
+    return placement, cents, settings.intent * streams.normal("intent", day, count)
+
+
+def log_odds(
+    settings: AdSettings,
+    response: str,
+    parameters: Mapping[str, Value],
+    impressions: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Of a "click" or a "conversion" of impressions as they are drawn, but with prices as they land; (n,)."""
+    placement, cents, intent = impressions
+    stated = getattr(settings, response).placement
+    by_placement = np.array([stated.get(name, 0.0) for name in get_args(Placement)])[placement]
+    by_price = parameters[f"{response}.price"] * np.log(cents / (100 * settings.median_price))
+    return parameters[f"{response}.log_odds"] + by_placement + by_price + intent
+
+
+def stated_placements(settings: AdSettings) -> np.ndarray:
+    """How often each placement occurs without drift, shape (k,)."""
     return np.array([settings.placement.get(name, 0.0) for name in get_args(Placement)])
 
 
-def _coefficient(response: str, name: str, outcome: str, measured: Measured, follows: Any) -> Target:
-    """A coefficient of a response: stated in the settings, but for the intercept, which is solved."""
-    is_intercept = name == "log_odds"
-
-    def stated(settings: AdSettings) -> float:
-        if is_intercept:
-            return reference_impressions(settings).intercepts[response]
-        return float(getattr(getattr(settings, response), name))
-
-    kind = ParameterKind.COEFFICIENT
-    full = f"{response}.{name}"
-    return Target(full, "concept", kind, stated, measured, follows, outcome, is_intercept=is_intercept)
+def _covariate(name: str, kind: ParameterKind, values: tuple[str, ...], stated: targets.Stated) -> Target:
+    follows = (f"impressions.{name}", *CLICK, *CONVERSION)
+    return Target(name, "covariate", kind, stated, Measured(SEEN, f"t.{name}", values), follows, lands=CENTS)
 
 
-TARGETS = TargetTable(
-    rows=(
-        Target(
-            "price",
-            "covariate",
-            ParameterKind.FACTOR,
-            no_change,
-            Measured(SEEN, "t.price"),
-            ("impressions.price", *CLICK, *CONVERSION),
-            lands=WholeUnits(100.0, MIN_CENTS),
-        ),
-        Target(
-            "placement",
-            "covariate",
-            ParameterKind.SHARES,
-            shares_of_placements,
-            Measured(SEEN, "t.placement", get_args(Placement)),
-            ("impressions.placement", *CLICK, *CONVERSION),
-        ),
-        _coefficient("conversion", "log_odds", "converted", CONVERTED, CONVERSION),
-        _coefficient("conversion", "price", "converted", CONVERTED, CONVERSION),
-        _coefficient("click", "log_odds", "clicked", CLICKED, CLICK),
-        _coefficient("click", "price", "clicked", CLICKED, CLICK),
-        volume_target(EVERYTHING),
-    )
-)
+def _coefficient(name: str, outcome: str, stated: targets.Stated) -> Target:
+    measured, follows = (CLICKED, CLICK) if outcome == "clicked" else (CONVERTED, CONVERSION)
+    kind, is_intercept = ParameterKind.COEFFICIENT, name.endswith("log_odds")
+    return Target(name, "concept", kind, stated, measured, follows, outcome, is_intercept)
 
 
-class ReferenceImpressions(ReferencePopulation):
-    """N impressions without drift, the same for every scenario with these settings."""
+TARGETS = targets.TargetTable((
+    _covariate("price", ParameterKind.FACTOR, (), targets.no_change),
+    _covariate("placement", ParameterKind.SHARES, get_args(Placement), stated_placements),
+    _coefficient("conversion.log_odds", "converted", lambda s: reference(s).intercepts["conversion"]),
+    _coefficient("conversion.price", "converted", lambda s: s.conversion.price),
+    _coefficient("click.log_odds", "clicked", lambda s: reference(s).intercepts["click"]),
+    _coefficient("click.price", "clicked", lambda s: s.click.price),
+    targets.volume_target(VOLUME),
+))  # fmt: skip
+
+
+class ReferenceImpressions(domain.ReferencePopulation):
+    """Impressions without drift, the same for every scenario with these settings."""
 
     size = 2**16
 
     def __init__(self, settings: AdSettings) -> None:
         self.settings, streams = settings, RandomStreams(0)
-        self.placement = categorical(
-            streams.uniform("placement", None, self.size), shares_of_placements(settings)
-        )
-        self.cents = exact_cents(settings, streams.normal("price", None, self.size))
-        self.intent = settings.intent * streams.normal("intent", None, self.size)
+        drawn = draw_impressions(settings, streams, None, self.size, stated_placements(settings))
+        self.placement, self.cents, self.intent = drawn
 
     def codes(self, name: str) -> np.ndarray:
-        """Number of each impression's placement, shape (N,)."""
+        """Code of the placement, shape (N,)."""
         return self.placement
 
     def exact(self, name: str) -> np.ndarray:
         """Prices in cents before any factor and rounding, shape (N,)."""
         return self.cents
 
+    def base_rate(self, outcome: str) -> float:
+        """As the settings have it."""
+        return float((self.settings.conversion if outcome == "converted" else self.settings.click).rate)
+
+    def _log_odds(self, response: str, parameters: Mapping[str, Value], factor: Value = 1.0) -> np.ndarray:
+        landed = whole(self.cents, factor, CENTS.smallest)
+        return log_odds(self.settings, response, parameters, (self.placement, landed, self.intent))
+
     @cached_property
     def intercepts(self) -> dict[str, float]:
-        """With them clicks and conversions are as frequent as the settings say."""
-        cents, found, weight = whole(self.cents, 1.0, MIN_CENTS), dict[str, float](), np.ones(self.size)
+        """With them clicks, and conversions among them, are as frequent as the settings say."""
+        found, weight = dict[str, float](), np.ones(self.size)
         for response in ("click", "conversion"):
             stated = getattr(self.settings, response)
             parameters = {f"{response}.price": stated.price, f"{response}.log_odds": 0.0}
-            without = log_odds(self.settings, response, parameters, self.placement, cents, self.intent)
-
-            def excess(
-                a: float, x: np.ndarray = without, w: np.ndarray = weight, rate: float = stated.rate
-            ) -> float:
-                return exact_mean(w * (expit(a + x) - rate))
-
-            found[response] = rounded_root(excess, -40.0, 40.0)
-            weight = weight * expit(found[response] + without)
+            rest = self._log_odds(response, parameters)
+            found[response] = _intercept(weight, rest, stated.rate)
+            weight = weight * expit(found[response] + rest)
         return found
 
-    def base_rate(self, outcome: str) -> float:
-        """As the settings have it."""
-        rate: float = getattr(self.settings, "conversion" if outcome == "converted" else "click").rate
-        return rate
-
-    def under(self, parameters: Parameters) -> WeightedPopulation:
-        """Impressions weighed by their placement; a click is an event of the conversion."""
-        stated = np.asarray(parameters.stated["placement"])
+    def under(self, parameters: Parameters) -> domain.WeightedPopulation:
+        """Impressions weighed by their placement; every click is an event of the second outcome."""
+        stated = stated_placements(self.settings)
         weight = (parameters["placement"] / np.where(stated > 0, stated, 1.0))[self.placement]
         weight = weight / exact_mean(weight)
-        cents = whole(self.cents, parameters["price"], MIN_CENTS)
         click, conversion = (
-            expit(log_odds(self.settings, name, parameters, self.placement, cents, self.intent))
-            for name in ("click", "conversion")
+            expit(self._log_odds(name, parameters, parameters["price"])) for name in ("click", "conversion")
         )
         clicks = exact_mean(weight * click)
-        return WeightedPopulation(
-            weight,
-            {
-                "clicked": OutcomeEvents(weight, click),
-                "converted": OutcomeEvents(weight * click / clicks, conversion, clicks),
-            },
-        )
+        outcomes = {
+            "clicked": domain.OutcomeEvents(weight, click),
+            "converted": domain.OutcomeEvents(weight * click / clicks, conversion, clicks),
+        }
+        return domain.WeightedPopulation(weight, outcomes)
+
+
+def _intercept(weight: np.ndarray, rest: np.ndarray, rate: float) -> float:
+    """What has to be added to the log-odds for a weighted mean probability of `rate`."""
+    return rounded_root(lambda a: exact_mean(weight * (expit(a + rest) - rate)), -40.0, 40.0)
 
 
 @lru_cache(maxsize=4)
@@ -163,12 +154,12 @@ def _drawn(settings_json: str) -> ReferenceImpressions:
     return ReferenceImpressions(AdSettings.model_validate_json(settings_json))
 
 
-def reference_impressions(settings: AdSettings) -> ReferenceImpressions:
-    """The reference population of a scenario."""
+def reference(settings: AdSettings) -> ReferenceImpressions:
+    """The reference population of a scenario, drawn once in a process."""
     return _drawn(settings.model_dump_json())
 
 
-class AdDrift(DriftDomain):
+class AdDrift(domain.DriftDomain):
     """The ads' part in the drift engine."""
 
     targets = TARGETS
@@ -183,4 +174,4 @@ class AdDrift(DriftDomain):
     @property
     def population(self) -> ReferenceImpressions:
         """Impressions without drift."""
-        return reference_impressions(self.settings)
+        return reference(self.settings)
