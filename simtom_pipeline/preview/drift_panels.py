@@ -102,12 +102,13 @@ class DriftPanels:
         if not measured or not outcomes:
             return []
         intended = self.intended[measured[0].target]
+        declared = next(one for one in outcomes if measured[0].outcome in ("", one.column))
         rates = [i.expected_default_rate for i in intended]
         aucs = [i.expected_bayes_auc for i in intended]
         panels = []
         if varies(rates):
-            name = outcomes[0].name or outcomes[0].column
-            unit = f"of {outcomes[0].rows or outcomes[0].events or self.generator.event_table}"
+            name = declared.name or declared.column
+            unit = f"of {declared.rows or declared.events or self.generator.event_table}"
             panels.append(self._line(rates, f"Expected {name} rate", unit, percent=True))
         if varies(aucs):
             panels.append(self._line(aucs, "Bayes AUC, the best any model could reach", "AUC"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
 
-from ...contracts import Claim, DeclaredOutcome, DeclaredShares
+from ...claims import Claim, DeclaredOutcome, DeclaredShares
 from . import config
 from .credit import DefaultModel
 from .drift_targets import AGE_BRACKET_AT_SIGNUP

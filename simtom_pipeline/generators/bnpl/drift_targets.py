@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from ...contracts import Measured
+from ...claims import Measured
 from ..drift.parameters import ParameterKind, Parameters, Value
 from ..drift.targets import (
     Composite,

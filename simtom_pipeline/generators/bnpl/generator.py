@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ...contracts import Claim, DeclaredOutcome, DeclaredShares
+from ...claims import Claim, DeclaredOutcome, DeclaredShares
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
 from ..base import MICROSECONDS_PER_DAY, Columns, Day, day_number

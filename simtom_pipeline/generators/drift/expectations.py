@@ -162,6 +162,11 @@ class Expectations:
     def _population_under(self, weights: tuple[tuple[str, float], ...]) -> PopulationUnderDrift:
         return PopulationUnderDrift(self.population, self.resolution.parameters(dict(weights)))
 
+    @cached_property
+    def without_drift(self) -> Mapping[str, tuple[float, float]]:
+        """Rate and Bayes AUC of every outcome in a world without drift."""
+        return DayMixture([(PopulationUnderDrift(self.population, self.domain.stated), 1.0)]).rates()
+
     def rate(self, day: date, outcome: str = "") -> float:
         """Expected rate of an outcome on a day; of the first one if none is named."""
         return self._rates(day, outcome)[0]

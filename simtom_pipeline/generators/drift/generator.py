@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import ClassVar
 
-from ...contracts import ProfileMetric
+from ...claims import ProfileMetric
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
 from ..base import BaseGenerator

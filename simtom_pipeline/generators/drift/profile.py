@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...contracts import ProfileMetric
+from ...claims import ProfileMetric
 from .targets import Target, TargetTable
 
 QUANTILES = (0.1, 0.5, 0.9)

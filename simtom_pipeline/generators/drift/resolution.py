@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from ...scenarios.base import OUTCOME_RATE
 from ...scenarios.drifts import Drift
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
@@ -17,7 +18,6 @@ from .parameters import Parameters, Shift, Weight, expected_factor
 from .refusals import ImpossibleEffectError, refuse_nothing
 from .schedule import ScheduleCurve, possible_weights, weights_of_records
 from .solver import DriftPart, EffectSolver, composite_parts
-from .targets import OUTCOME_RATE
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ...scenarios.base import OUTCOME_RATE
 from ...scenarios.drifts import Effect
 from ..exact import exact_mean, rounded_root, steady
 from . import distances
 from .domain import DriftDomain, ReferencePopulation
 from .parameters import ParameterKind, Shift, expit, logit
 from .refusals import MAX_FACTOR, ImpossibleEffectError, factor_step, reach, step_to_ratio
-from .targets import OUTCOME_RATE, Composite, Target
+from .targets import Composite, Target
 
 LOWER, HIGHER = "lower", "higher"
 MAX_COEFFICIENT = 20.0

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal
 
-from ...contracts import WHOLE_ROW, Measured, TableContract
+from ...claims import Measured
+from ...contracts import WHOLE_ROW, TableContract
+from ...scenarios.base import OUTCOME_RATE
 from .parameters import ParameterKind, Parameters, Value
 
-OUTCOME_RATE = "outcome_rate"
+Stated = Callable[[Any], Value]
+"""Value of a parameter without drift, from the generator's settings."""
 SIZES: Mapping[ParameterKind, tuple[str, ...]] = {
     ParameterKind.FACTOR: ("mean_ratio", "psi", "ks", "hellinger"),
     ParameterKind.SHARES: ("shares", "psi", "ks", "hellinger"),
@@ -88,7 +91,7 @@ class Target:
     name: str
     kind: str
     parameter: ParameterKind
-    stated: Callable[[Any], Value]
+    stated: Stated
     measured: Measured | None
     descendants: tuple[str, ...]
     outcome: str = ""

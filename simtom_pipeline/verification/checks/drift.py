@@ -238,7 +238,7 @@ def _row(statement: str, days: str, n: int, realised: float, intended: float) ->
 
 
 def _rates(history: LandedHistory, part: LedgerPart) -> Judged:
-    """Default rate over blocks of days, and Bayes AUC where the drift is complete for good or a while."""
+    """Its outcome's rate over blocks of days, and Bayes AUC where the drift is complete for a while."""
     declared = history.outcome(part.outcome)
     landed = [row for row in daily_rows(history)[part.drift_id, part.target] if row["rows"]]
     if declared is None or not landed:
@@ -255,7 +255,8 @@ def _rates(history: LandedHistory, part: LedgerPart) -> Judged:
         verdict = magnitude(inner, outer, target, history.scenario.checks.rate_tolerance * target)
         if verdict is Verdict.FAILED and not stationary:
             verdict = Verdict.INCONCLUSIVE
-        yield _row("default rate", _about(landed, block), len(outcome), outcome.mean(), target), verdict
+        what = f"{declared.name or declared.column} rate"
+        yield _row(what, _about(landed, block), len(outcome), outcome.mean(), target), verdict
     settled = np.flatnonzero(weight >= SETTLED)
     areas = np.array([row["expected_bayes_auc"] for row in landed])[settled]
     if len(settled) == 0 or np.ptp(areas) > SAME or part.rows[0]["schedule"] == "seasonal":
