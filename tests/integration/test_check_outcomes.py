@@ -17,6 +17,7 @@ import pytest
 
 from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
+from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.verification.verify import checks_of
@@ -110,7 +111,7 @@ class Landing:
                 executor=dg.in_process_executor,
                 jobs=[dg.define_asset_job("only_checks", selection=selection)],
             ),
-            scenario_definitions(self.scenario, self.file),
+            scenario_definitions(self.scenario, DuckDBFile(self.file)),
         )
         with dg.DagsterInstance.ephemeral() as instance:
             run = graphs.resolve_job_def("only_checks").execute_in_process(

@@ -23,6 +23,7 @@ from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
 from simtom_pipeline.assets.instance import prepare_instance
 from simtom_pipeline.assets.partitions import asset_key, daily_partitions, range_tags
+from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.landing.duckdb_file import DuckDBDatabase
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
@@ -38,7 +39,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def definitions(scenario: Scenario, file: Path) -> dg.Definitions:
     return dg.Definitions.merge(
         dg.Definitions(resources=resources(str(file), LogProgress()), executor=dg.in_process_executor),
-        scenario_definitions(scenario, file),
+        scenario_definitions(scenario, DuckDBFile(file)),
     )
 
 

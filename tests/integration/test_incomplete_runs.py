@@ -15,11 +15,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from simtom_pipeline import load_scenario
-from simtom_pipeline.assets import factory
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
 from simtom_pipeline.assets.partitions import range_tags
 from simtom_pipeline.cli import app
 from simtom_pipeline.landed_days import LandedDays
+from simtom_pipeline.landing import Database, DuckDBFile
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "slow_days.py"
 TICKING = """\
@@ -57,12 +57,12 @@ def run() -> Result:
 def taken_between_batches(home: Path, patch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[str]]]:
     """A process opens the file to read as soon as the first batch has landed and the file is closed."""
     holders: list[subprocess.Popen[str]] = []
-    original = factory.opened
+    original = DuckDBFile.open
 
     @contextmanager
-    def opened(database: Any) -> Iterator[duckdb.DuckDBPyConnection]:
-        with original(database) as connection:
-            yield connection
+    def opened(file: DuckDBFile, read_only: bool = False) -> Iterator[Database]:
+        with original(file, read_only) as database:
+            yield database
         if not holders and "ticking" in str(duckdb_schemas(home)) and days_in(home) == 30:
             command = [sys.executable, "-c", HOLD.format(""), str(home / "simtom.duckdb")]
             holders.append(
@@ -71,7 +71,7 @@ def taken_between_batches(home: Path, patch: pytest.MonkeyPatch) -> Iterator[lis
             assert holders[0].stdout is not None
             holders[0].stdout.readline()
 
-    patch.setattr(factory, "opened", opened)
+    patch.setattr(DuckDBFile, "open", opened)
     yield holders
     for holder in holders:
         holder.communicate("")
@@ -135,7 +135,7 @@ def execute(home: Path, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
     scenario, file = load_scenario("ticking"), home / "simtom.duckdb"
     graphs = dg.Definitions.merge(
         dg.Definitions(resources=resources(str(file), LogProgress()), executor=dg.in_process_executor),
-        scenario_definitions(scenario, file),
+        scenario_definitions(scenario, DuckDBFile(file)),
     )
     return graphs.resolve_job_def("ticking_job").execute_in_process(
         tags=tags,

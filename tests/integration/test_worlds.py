@@ -14,6 +14,7 @@ from simtom_pipeline.assets.factory import LogProgress, resources, scenario_defi
 from simtom_pipeline.assets.partitions import range_tags
 from simtom_pipeline.assets.schedule import days_in
 from simtom_pipeline.cli import app
+from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.landing.records import FRESH_TAG, AnotherWorldError
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import world
@@ -188,7 +189,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def launch(scenario: Scenario, file: Path, instance: dg.DagsterInstance, **tags: str) -> Any:
     graphs = dg.Definitions.merge(
         dg.Definitions(resources=resources(str(file), LogProgress()), executor=dg.in_process_executor),
-        scenario_definitions(scenario, file),
+        scenario_definitions(scenario, DuckDBFile(file)),
     )
     return graphs.resolve_job_def("visits_job").execute_in_process(
         instance=instance,
@@ -209,9 +210,9 @@ def test_dagster_refuses_another_world_too_and_its_schedule_says_why(
     assert any("seed: 3, now 4" in failure and FRESH_TAG in failure for failure in failures)
     assert rows(visits) == before
     with pytest.raises(AnotherWorldError, match="seed: 3, now 4"):
-        days_in(visits, changed)
+        days_in(DuckDBFile(visits), changed)
     assert launch(changed, visits, instance, **{FRESH_TAG: "true"}).success
-    assert days_in(visits, changed) == {"2024-01-18", "2024-01-19"}
+    assert days_in(DuckDBFile(visits), changed) == {"2024-01-18", "2024-01-19"}
     materialized = instance.get_latest_materialization_event(dg.AssetKey(["visits", "page_views"]))
     assert materialized is not None
     tags = materialized.asset_materialization.tags  # type: ignore[union-attr]
@@ -223,7 +224,7 @@ def test_a_check_alone_names_the_other_world_and_no_other_check_says_more_than_i
 ) -> None:
     """The scenario was changed and nothing has landed since: what is checked is another world."""
     changed = load_scenario("visits", {"seed": 4})
-    graphs = scenario_definitions(changed, visits)
+    graphs = scenario_definitions(changed, DuckDBFile(visits))
     (checks,) = graphs.asset_checks or ()
     result = dg.materialize(
         [checks],  # type: ignore[list-item]
