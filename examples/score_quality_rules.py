@@ -1,4 +1,4 @@
-"""Score data-quality rules against the ledger of what was really spoilt: precision and recall a rule.
+"""Score data-quality rules against the ledger of what was really corrupted: precision and recall a rule.
 
     simtom run dirty_feed
     python examples/score_quality_rules.py

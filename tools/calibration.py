@@ -223,7 +223,7 @@ def calibration_text(connection: duckdb.DuckDBPyConnection) -> str:
         "# The baseline against published figures",
         "",
         "Measured on the year of `simtom run baseline`; written by `make calibration`, which simulates it"
-        " anew. Published figures were gathered from public write-ups of the named reports. Some are stated"
+        " again. Published figures were gathered from public write-ups of the named reports. Some are stated"
         " by a key of the baseline and must come out again; the others follow from several keys.",
         "",
         "| what | measured | target | tolerance | unit | source | in the baseline | |",

@@ -33,7 +33,7 @@ def _table(contract: TableContract) -> str:
     if contract.dated_by:
         facts.append(f"Dated by `{contract.dated_by}`.")
     if contract in DERIVED:
-        facts.append("Measured on what has landed, and written anew as a whole.")
+        facts.append("Measured on what has landed, and replaced as a whole.")
     elif contract in RECORDS:
         facts.append("Kept by landing itself.")
     elif not contract.daily:

@@ -1,7 +1,7 @@
 """Is a drift what its ledger says: in time, in place and in size?
 
 Sizes are measured here from values alone, with the bins that the ledger states; schedules are worked out
-anew from what it says of them.
+again from what it says of them.
 """
 
 from collections.abc import Sequence
