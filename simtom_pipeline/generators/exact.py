@@ -20,7 +20,7 @@ STEADY_DECIMALS = 12
 """Of a figure of moderate size that is worked out in one go."""
 WORD = 62
 SMALLEST = 1e-200
-SMALLEST_PIVOT = 1e-9
+MIN_PIVOT = 1e-9
 
 
 def exact_sum(values: np.ndarray) -> float:
@@ -103,7 +103,7 @@ def lower_factor(matrix: np.ndarray) -> list[list[float]]:
         row: list[float] = []
         for j in range(i + 1):
             rest = float(matrix[i, j]) - sum(a * b for a, b in zip(row, [*rows, row][j], strict=False))
-            if i == j and rest <= SMALLEST_PIVOT:
+            if i == j and rest <= MIN_PIVOT:
                 raise ArithmeticError("the matrix is not positive definite")
             row.append(sqrt(rest) if i == j else rest / rows[j][j])
         rows.append(row)

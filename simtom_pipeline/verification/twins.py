@@ -91,11 +91,11 @@ def differences(
     """Every table and column in which two landed scenarios differ on days that both have."""
     found: list[Difference] = []
     for contract in contracts:
-        found += _of_table(connection, one, other, contract)
+        found += _table_differences(connection, one, other, contract)
     return found
 
 
-def _of_table(
+def _table_differences(
     connection: duckdb.DuckDBPyConnection, one: str, other: str, contract: TableContract
 ) -> list[Difference]:
     key = ", ".join([*(quoted(column) for column in contract.primary_key), COPY])

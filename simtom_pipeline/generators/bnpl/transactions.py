@@ -105,18 +105,13 @@ def draw_transactions(
     )
     age = (year_month_day(np.array([day.number]))[0] - buyer["birth_ymd"]) // 10_000
     return {
-        "transaction_id": day.keys(n),
-        "day": day.filled(n),
-        "event_time": time,
-        "ingested_at": time,
+        **_known_of_all(day, n),
         "customer_id": buyer["customer_id"],
         "product_id": catalog.columns["product_id"][product],
         "device_id": buyer["customer_id"] * 10 + device + 1,
         "payment_method_id": buyer["customer_id"] * 10 + account + 1,
         "is_first_purchase": is_first,
         "amount": amount,
-        "currency": np.zeros(n, np.int8),
-        "status": np.zeros(n, np.int8),
         "risk_scenario": scenario,
         "risk_score": score,
         "risk_level": risk_level(score),
@@ -124,13 +119,26 @@ def draw_transactions(
             amount, uniform("installment_count") < settings.catalog.longer_plan_share
         ),
         "first_payment_amount": (amount + 2) // 4,
-        "payment_frequency": np.zeros(n, np.int8),
         "credit_utilization": np.round(np.minimum(amount / (limit * 100.0), 1.0), 4),
         "economic_stress_factor": stress,
         "customer_age_bracket": np.searchsorted(_AGE_FROM, age, side="right"),
         "customer_tenure_days": (time - buyer["signup_at"]) // MICROSECONDS_PER_DAY,
         "device_is_trusted": trusted,
         **_at_the_checkout(streams, behaviors, day, scenario, parameters),
+    }
+
+
+def _known_of_all(day: Day, n: int) -> dict[str, np.ndarray]:
+    """What nothing has to be drawn for: keys, moments, and what is the same for every purchase."""
+    only_value = np.zeros(n, np.int8)
+    return {
+        "transaction_id": day.keys(n),
+        "day": day.filled(n),
+        "event_time": day.event_time,
+        "ingested_at": day.event_time,
+        "currency": only_value,
+        "status": only_value,
+        "payment_frequency": only_value,
     }
 
 

@@ -104,7 +104,7 @@ class DayMixture:
         """Rate and Bayes AUC of every outcome."""
         return {name: (self._rate(name), self._auc(name)) for name in self.worlds[0][0].outcomes}
 
-    def _of_outcome(self, name: str) -> list[tuple[OutcomeUnderDrift, float]]:
+    def _outcome_parts(self, name: str) -> list[tuple[OutcomeUnderDrift, float]]:
         """The outcome in each possible world with the part of its events that are of that world."""
         found = [(world.outcomes[name], chance) for world, chance in self.worlds]
         if all(outcome.events_per_row == 1.0 for outcome, _ in found):
@@ -113,11 +113,11 @@ class DayMixture:
         return [(outcome, outcome.events_per_row * chance / total) for outcome, chance in found]
 
     def _rate(self, name: str) -> float:
-        return float(sum(part * outcome.rate for outcome, part in self._of_outcome(name)))
+        return float(sum(part * outcome.rate for outcome, part in self._outcome_parts(name)))
 
     def _auc(self, name: str) -> float:
         """Over the possible worlds together, AUC* = sum_ij p_i (1 - p_j) [p_i > p_j] by steps."""
-        found = self._of_outcome(name)
+        found = self._outcome_parts(name)
         yes, no = (sum(part * getattr(outcome, side) for outcome, part in found) for side in ("yes", "no"))
         if yes.sum() == 0 or no.sum() == 0:
             return 0.5
