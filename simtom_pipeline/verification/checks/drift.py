@@ -30,9 +30,6 @@ from ..history import LandedHistory, once
 from ..measurements import yardstick_of
 from ..stated_sizes import Intended, Statement, contradictions
 
-MEANING = (
-    "Each drift is what the ledger says: its course by logic, its size and its default rate by interval."
-)
 ROWS_OF_A_BLOCK = 20_000
 """Needed on both sides to tell a PSI of 0.25 to 20 %."""
 OUTCOMES_OF_A_BLOCK = 3_000
@@ -47,7 +44,14 @@ Rows = list[dict[str, Any]]
 
 def checks(simulation: Simulation) -> Iterator[Check]:
     """One, of the daily ledger; a scenario without drifts has none in it."""
-    yield Check(DRIFT_LEDGER_DAILY.name, "drift_as_declared", MEANING, drift_as_declared)
+    rate = _in_words(simulation.scenario)
+    meaning = f"Each drift is what the ledger says: its course by logic, its size and its {rate} by interval."
+    yield Check(DRIFT_LEDGER_DAILY.name, "drift_as_declared", meaning, drift_as_declared)
+
+
+def _in_words(scenario: Scenario) -> str:
+    """What the scenario's generator calls the rate of an outcome."""
+    return scenario.settings.drift_vocabulary.outcome_rate.replace("_", " ")
 
 
 @once
@@ -115,7 +119,7 @@ def _by_itself(scenario: Scenario, drift_id: str) -> dict[str, list[dict[str, An
 
 
 def drift_as_declared(history: LandedHistory) -> Finding:
-    """Each drift is what the ledger says: its course by logic, its size and its default rate by interval."""
+    """Each drift is what the ledger says: its course by logic, its size and its outcome rate by interval."""
     parts = history.expectations.ledger_parts()
     declared = {(part.drift_id, part.target) for part in parts}
     stray = len(set(daily_rows(history)) ^ declared)
