@@ -5,7 +5,7 @@ contract; nothing in this module knows a particular table, a database or an orch
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
 from typing import Any, Literal, get_args
 
@@ -346,3 +346,35 @@ class ViewContract:
     def relation(self, schema: str, truth: str) -> str:
         """What a query of another view selects from."""
         return f"({self.sql(schema, truth)})"
+
+
+def shown(
+    source: TableContract | ViewContract, alias: str, *names: str, prefix: str = ""
+) -> tuple[ViewColumn, ...]:
+    """Columns of a table or of another view, unchanged, under their own names or prefixed ones."""
+
+    def one(name: str) -> ViewColumn:
+        column, at = next(c for c in source.columns if c.name == name), (source.name, name)
+        if isinstance(column, ViewColumn):
+            return replace(column, name=prefix + name, expression=f"{alias}.{name}", source=at)
+        return ViewColumn.like(column, prefix + name, f"{alias}.{name}", at)
+
+    return tuple(one(name) for name in names)
+
+
+AS_OF = "CAST(as_of AS TIMESTAMP)"
+"""The moment that a macro is asked about."""
+
+
+def as_of(rows: ViewContract, name: str, row: str, *columns: ViewColumn) -> ViewContract:
+    """The macro of the rows, `r`, that were known at a moment: what they show but moments, or `columns`."""
+    names = [c.name for c in rows.columns if c.name != rows.known_at and not c.is_delivered]
+    return ViewContract(
+        name=name,
+        row=row,
+        parameters=("as_of",),
+        key=rows.key,
+        over=(rows,),
+        from_sql=f"FROM {{rows[{rows.name}]}} r WHERE r.{rows.known_at} <= {AS_OF}",
+        columns=columns or shown(rows, "r", *names),
+    )

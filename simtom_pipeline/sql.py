@@ -37,3 +37,12 @@ def truth_schema(scenario: str) -> str:
     'baseline_truth'
     """
     return scenario + TRUTH_SUFFIX
+
+
+def later_of(one: str, other: str) -> str:
+    """SQL of the later of two moments; not known if one is not (`greatest` would take the other).
+
+    >>> later_of("a", "b")
+    'CASE WHEN a >= b THEN a WHEN a < b THEN b END'
+    """
+    return f"CASE WHEN {one} >= {other} THEN {one} WHEN {one} < {other} THEN {other} END"

@@ -12,6 +12,7 @@ from math import frexp, ldexp, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import expit
 
 DECIMALS = 9
 """Of a solved parameter."""
@@ -80,6 +81,11 @@ def rounded_root(excess: Callable[[float], float], low: float, high: float) -> f
 def root(excess: Callable[[float], float], low: float, high: float, tolerance: float = 1e-14) -> float:
     """A root of a function between `low` and `high`, found by Brent's method."""
     return float(brentq(excess, low, high, xtol=tolerance))
+
+
+def intercept_of_rate(rest: np.ndarray, rate: float, weight: np.ndarray) -> float:
+    """What has to be added to log-odds for a weighted mean probability of `rate`; arrays of shape (n,)."""
+    return rounded_root(lambda a: exact_mean(weight * (expit(a + rest) - rate)), -40.0, 40.0)
 
 
 def correlated(matrix: np.ndarray, independent: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,5 +1,3 @@
-"""Ads of a shop: who sees one, who clicks, who buys days later. Importing the package registers it."""
+"""Impressions, clicks, and conversions that arrive days later: a second domain for simtom_pipeline."""
 
-from .generator import AdClicks
-
-__all__ = ["AdClicks"]
+from .generator import AdClicks as AdClicks

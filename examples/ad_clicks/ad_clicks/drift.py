@@ -9,7 +9,7 @@ The visitor's intent is in no table and works on both: who clicks is keener than
 
 from collections.abc import Mapping
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
@@ -21,11 +21,12 @@ from simtom_pipeline.generators.drift.parameters import ParameterKind, Parameter
 from simtom_pipeline.generators.drift.profile import ProfileDeclaration
 from simtom_pipeline.generators.drift.reachable import whole
 from simtom_pipeline.generators.drift.targets import Target
-from simtom_pipeline.generators.exact import exact_mean, rounded_root
+from simtom_pipeline.generators.exact import exact_mean, intercept_of_rate
 from simtom_pipeline.generators.random_streams import RandomStreams, categorical
 
 from .tables import AD_TRUTH, CLICKS, CONVERSIONS, IMPRESSIONS, AdSettings, Placement
 
+Drawn = tuple[np.ndarray, np.ndarray, np.ndarray]
 CENTS = targets.WholeUnits(per_unit=100.0, smallest=1.0)
 SEEN = "{schema}.impressions t"
 OF_CLICKS = "{schema}.clicks t JOIN {schema}.conversions v USING (impression_id)"
@@ -36,13 +37,17 @@ CONVERTED = Measured(OF_CLICKS, "v.converted", ("false", "true"))
 CONVERSION = ("ad_truth.conversion_probability", "conversions.converted", "conversions.converted_at")
 CLICK = ("ad_truth.click_probability", "impressions.clicked", *targets.rows_of(CLICKS, CONVERSIONS))
 TABLES = (IMPRESSIONS, CLICKS, CONVERSIONS, AD_TRUTH)
-INTENSITY = tuple(f"daily_intensity.{name}" for name in ("drift", "spillover", "expected_count"))
-VOLUME = (*targets.values_of(*TABLES), *targets.rows_of(*TABLES), *INTENSITY)
+VOLUME = (*targets.values_of(*TABLES), *targets.rows_of(*TABLES), *targets.RECORD_OF_VOLUME)
+
+
+def by_name(figures: Mapping[Placement, float]) -> np.ndarray:
+    """One figure for each placement in order, 0 where none is stated, shape (k,)."""
+    return np.array([figures.get(name, 0.0) for name in get_args(Placement)])
 
 
 def draw_impressions(
     settings: AdSettings, streams: RandomStreams, day: date | None, count: int, placements: Value
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> Drawn:
     """Code of the placement, price in cents before factor and rounding, intent; shapes (count,)."""
     placement = categorical(streams.uniform("placement", day, count), placements)
     cents = 100 * settings.median_price * np.exp(settings.price_sigma * streams.normal("price", day, count))
@@ -50,22 +55,13 @@ def draw_impressions(
 
 
 def log_odds(
-    settings: AdSettings,
-    response: str,
-    parameters: Mapping[str, Value],
-    impressions: tuple[np.ndarray, np.ndarray, np.ndarray],
+    settings: AdSettings, response: str, parameters: Mapping[str, Value], impressions: Drawn
 ) -> np.ndarray:
     """Of a "click" or a "conversion" of impressions as they are drawn, but with prices as they land; (n,)."""
     placement, cents, intent = impressions
-    stated = getattr(settings, response).placement
-    by_placement = np.array([stated.get(name, 0.0) for name in get_args(Placement)])[placement]
+    by_placement = by_name(getattr(settings, response).placement)[placement]
     by_price = parameters[f"{response}.price"] * np.log(cents / (100 * settings.median_price))
     return parameters[f"{response}.log_odds"] + by_placement + by_price + intent
-
-
-def stated_placements(settings: AdSettings) -> np.ndarray:
-    """How often each placement occurs without drift, shape (k,)."""
-    return np.array([settings.placement.get(name, 0.0) for name in get_args(Placement)])
 
 
 def _covariate(name: str, kind: ParameterKind, values: tuple[str, ...], stated: targets.Stated) -> Target:
@@ -81,23 +77,23 @@ def _coefficient(name: str, outcome: str, stated: targets.Stated) -> Target:
 
 TARGETS = targets.TargetTable((
     _covariate("price", ParameterKind.FACTOR, (), targets.no_change),
-    _covariate("placement", ParameterKind.SHARES, get_args(Placement), stated_placements),
-    _coefficient("conversion.log_odds", "converted", lambda s: reference(s).intercepts["conversion"]),
+    _covariate("placement", ParameterKind.SHARES, get_args(Placement), lambda s: by_name(s.placement)),
+    _coefficient("conversion.log_odds", "converted", lambda s: Reference.once(s).intercepts["conversion"]),
     _coefficient("conversion.price", "converted", lambda s: s.conversion.price),
-    _coefficient("click.log_odds", "clicked", lambda s: reference(s).intercepts["click"]),
+    _coefficient("click.log_odds", "clicked", lambda s: Reference.once(s).intercepts["click"]),
     _coefficient("click.price", "clicked", lambda s: s.click.price),
     targets.volume_target(VOLUME),
 ))  # fmt: skip
 
 
-class ReferenceImpressions(domain.ReferencePopulation):
+class Reference(domain.ReferencePopulation):
     """Impressions without drift, the same for every scenario with these settings."""
 
     size = 2**16
 
     def __init__(self, settings: AdSettings) -> None:
         self.settings, streams = settings, RandomStreams(0)
-        drawn = draw_impressions(settings, streams, None, self.size, stated_placements(settings))
+        drawn = draw_impressions(settings, streams, None, self.size, by_name(settings.placement))
         self.placement, self.cents, self.intent = drawn
 
     def codes(self, name: str) -> np.ndarray:
@@ -124,13 +120,13 @@ class ReferenceImpressions(domain.ReferencePopulation):
             stated = getattr(self.settings, response)
             parameters = {f"{response}.price": stated.price, f"{response}.log_odds": 0.0}
             rest = self._log_odds(response, parameters)
-            found[response] = _intercept(weight, rest, stated.rate)
+            found[response] = intercept_of_rate(rest, stated.rate, weight)
             weight = weight * expit(found[response] + rest)
         return found
 
     def under(self, parameters: Parameters) -> domain.WeightedPopulation:
         """Impressions weighed by their placement; every click is an event of the second outcome."""
-        stated = stated_placements(self.settings)
+        stated = by_name(self.settings.placement)
         weight = (parameters["placement"] / np.where(stated > 0, stated, 1.0))[self.placement]
         weight = weight / exact_mean(weight)
         click, conversion = (
@@ -142,21 +138,6 @@ class ReferenceImpressions(domain.ReferencePopulation):
             "converted": domain.OutcomeEvents(weight * click / clicks, conversion, clicks),
         }
         return domain.WeightedPopulation(weight, outcomes)
-
-
-def _intercept(weight: np.ndarray, rest: np.ndarray, rate: float) -> float:
-    """What has to be added to the log-odds for a weighted mean probability of `rate`."""
-    return rounded_root(lambda a: exact_mean(weight * (expit(a + rest) - rate)), -40.0, 40.0)
-
-
-@lru_cache(maxsize=4)
-def _drawn(settings_json: str) -> ReferenceImpressions:
-    return ReferenceImpressions(AdSettings.model_validate_json(settings_json))
-
-
-def reference(settings: AdSettings) -> ReferenceImpressions:
-    """The reference population of a scenario, drawn once in a process."""
-    return _drawn(settings.model_dump_json())
 
 
 class AdDrift(domain.DriftDomain):
@@ -172,6 +153,6 @@ class AdDrift(domain.DriftDomain):
     )
 
     @property
-    def population(self) -> ReferenceImpressions:
+    def population(self) -> Reference:
         """Impressions without drift."""
-        return reference(self.settings)
+        return Reference.once(self.settings)

@@ -25,7 +25,7 @@ class AdClicks(DriftingGenerator):
     settings_model = tb.AdSettings
     drift_domain = AdDrift
     tables = (tb.IMPRESSIONS, tb.CLICKS, tb.CONVERSIONS, tb.AD_TRUTH)
-    views = (tb.CLICKED_ADS, tb.TRAINING_ROWS, tb.TRAINING_SET)
+    views = (tb.TRAINING_ROWS, tb.TRAINING_SET)
     event_table = "impressions"
 
     def draw_day(self, day: Day) -> Mapping[str, Columns]:
@@ -42,11 +42,10 @@ class AdClicks(DriftingGenerator):
         key = {"impression_id": day.keys(n), "day": day.filled(n)}
         key_of_click = {name: values[clicked] for name, values in key.items()}
         clicked_at, outcome = self._after_the_click(day, clicked, conversion)
-        moments = {"event_time": day.event_time, "ingested_at": day.event_time}
-        shown = {"placement": placement, "price": cents.astype(np.int64), "clicked": clicked}
+        shown = {"event_time": day.event_time, "ingested_at": day.event_time, "placement": placement}
         truth = {"click_probability": click, "conversion_probability": conversion, "intent": intent}
         return {
-            "impressions": key | moments | shown,
+            "impressions": key | shown | {"price": cents.astype(np.int64), "clicked": clicked},
             "clicks": key_of_click | {"clicked_at": clicked_at},
             "conversions": key_of_click | outcome,
             "ad_truth": key | truth,
@@ -75,54 +74,36 @@ class AdClicks(DriftingGenerator):
 
     def declared_shares(self) -> Sequence[DeclaredShares]:
         """Placements occur as stated, or as drift has it."""
-        stated = DeclaredShares("impressions", "placement", self.settings.placement)
-        drifting = DeclaredShares(
-            "impressions", "placement", stated.shares, drifting=lambda d: self.expected.shares("placement", d)
-        )
-        targets = {part.target.name for drift in self.drifts for part in drift.parts}
-        return [drifting if "placement" in targets else stated]
+        return [self.drifting_shares("impressions", "placement")]
 
     def claims(self) -> Sequence[Claim]:
         """A click is on record once, and a conversion lies within its window."""
-        clicks = "count(*) FROM {schema}.clicks c FULL JOIN {schema}"
+        clicks = "SELECT count(*) FROM {schema}.clicks c FULL JOIN {schema}"
         return [
             Claim(
-                "clicks_are_on_record",
-                "clicks",
-                "an impression was clicked exactly when it has a click",
-                f"SELECT {clicks}.impressions i USING (impression_id)"
+                "clicks_are_on_record", "clicks", "an impression was clicked exactly when it has a click",
+                f"{clicks}.impressions i USING (impression_id)"
                 " WHERE coalesce(i.clicked, false) <> (c.clicked_at IS NOT NULL)",
             ),
             Claim(
-                "within_the_window",
-                "conversions",
-                "who buys does so after the click and within the attribution window",
-                f"SELECT {clicks}.conversions v USING (impression_id)"
+                "within_the_window", "conversions", "who buys does so after the click and within the window",
+                f"{clicks}.conversions v USING (impression_id)"
                 " WHERE (v.converted <> (v.converted_at IS NOT NULL)) IS NOT false"
                 " OR v.converted_at NOT BETWEEN c.clicked_at AND v.matured_at",
             ),
-        ]
+        ]  # fmt: skip
 
     def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
         """A click of every impression, a conversion of every click."""
         return [
-            self._outcome("clicked", "impressions", "click", "impressions", "impressions"),
-            self._outcome("converted", "conversions", "conversion", "clicks", "clicked_ads"),
+            self._outcome("clicked", "click", "impressions", "impressions", "impressions"),
+            self._outcome("converted", "conversion", "conversions", "clicks", "training_rows"),
         ]
 
-    def _outcome(self, column: str, table: str, name: str, events: str, public: str) -> DeclaredOutcome:
+    def _outcome(self, column: str, name: str, table: str, events: str, public: str) -> DeclaredOutcome:
         return DeclaredOutcome(
-            table=table,
-            column=column,
-            cluster="impression_id",
-            truth="ad_truth",
-            probability=f"{name}_probability",
-            rate=lambda day: self.expected.rate(day, column),
-            auc=self.expected.without_drift[column][1],
-            drifts_from=self.drifts_from,
-            is_reference=True,
-            public={public: "impression_id"},
-            not_public=(column,),
-            events=events,
-            name=name,
-        )
+            table, column, "impression_id", "ad_truth", f"{name}_probability",
+            rate=lambda day: self.expected.rate(day, column), auc=self.expected.without_drift[column][1],
+            drifts_from=self.drifts_from, is_reference=True, public={public: "impression_id"},
+            not_public=(column,), events=events, name=name,
+        )  # fmt: skip

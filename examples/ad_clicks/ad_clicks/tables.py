@@ -7,21 +7,15 @@ from pydantic import Field
 
 from simtom_pipeline import contracts as c
 from simtom_pipeline.contracts import Column, ForeignKey, TableContract, ViewColumn, ViewContract
-from simtom_pipeline.scenarios.base import (
-    DriftVocabulary,
-    FrozenModel,
-    GeneratorSettings,
-    Positive,
-    Shares,
-    equal_shares,
-)
+from simtom_pipeline.scenarios import base
+from simtom_pipeline.sql import later_of
 
 Placement = Literal["search", "feed", "video", "sidebar"]
 Coefficient = Annotated[float, Field(ge=-5, le=5, allow_inf_nan=False)]
 Spread = Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)]
 
 
-class Response(FrozenModel):
+class Response(base.FrozenModel):
     """A click, or a conversion of a click: its mean probability, and what its log-odds gain.
 
     `price` counts for each unit of the price's logarithm, `placement` for the place of the ad.
@@ -32,7 +26,7 @@ class Response(FrozenModel):
     placement: dict[Placement, Coefficient] = Field({})
 
 
-class AdSettings(GeneratorSettings):
+class AdSettings(base.GeneratorSettings):
     """The section `ad_clicks`.
 
     Prices are lognormal around `median_price`. `intent` is the standard deviation of what the visitor adds to
@@ -40,16 +34,16 @@ class AdSettings(GeneratorSettings):
     is exponential with mean `conversion_delay_days`, given that it is within them.
     """
 
-    drift_vocabulary = DriftVocabulary(("covariate", "concept", "volume"))
+    drift_vocabulary = base.DriftVocabulary(("covariate", "concept", "volume"))
 
-    placement: Shares[Placement] = equal_shares(Placement)
-    median_price: Positive = 40.0
+    placement: base.Shares[Placement] = base.equal_shares(Placement)
+    median_price: base.Positive = 40.0
     price_sigma: Spread = 0.5
     intent: Spread = 0.0
     click: Response = Response()
     conversion: Response = Response()
     attribution_days: Annotated[int, Field(ge=1, le=365)] = 30
-    conversion_delay_days: Positive = 5.0
+    conversion_delay_days: base.Positive = 5.0
 
 
 KEY = (Column("impression_id", c.BIGINT, "the impression"), Column("day", c.DATE, "its simulated day"))
@@ -103,22 +97,9 @@ AD_TRUTH = TableContract(
 )
 
 
-def _shown(alias: str, table: TableContract, *names: str) -> tuple[ViewColumn, ...]:
-    return tuple(
-        ViewColumn.like(table.column(name), name, f"{alias}.{name}", (table.name, name)) for name in names
-    )
-
-
 FEATURES = (
-    *_shown("c", CLICKS, "impression_id", "clicked_at"),
-    *_shown("i", IMPRESSIONS, "placement", "price"),
-)
-CLICKED_ADS = ViewContract(
-    name="clicked_ads",
-    row="a click with what was known of it at once",
-    over=(IMPRESSIONS, CLICKS),
-    from_sql="FROM {schema}.clicks c LEFT JOIN {rows[impressions]} i USING (impression_id)",
-    columns=FEATURES,
+    *c.shown(CLICKS, "c", "impression_id", "clicked_at"),
+    *c.shown(IMPRESSIONS, "i", "placement", "price"),
 )
 TRAINING_ROWS = ViewContract(
     name="training_rows",
@@ -134,24 +115,15 @@ TRAINING_ROWS = ViewContract(
             "known_at",
             c.TIMESTAMP,
             "when the window had ended and the impression had arrived; NULL if that is not known",
-            expression="CASE WHEN v.matured_at >= i.ingested_at THEN v.matured_at"
-            " WHEN v.matured_at < i.ingested_at THEN i.ingested_at END",
+            expression=later_of("v.matured_at", "i.ingested_at"),
             source=("conversions", "matured_at"),
             against_truth="at_least",
         ),
-        *(replace(label, against_truth="equal") for label in _shown("v", CONVERSIONS, "converted")),
+        *(replace(label, against_truth="equal") for label in c.shown(CONVERSIONS, "v", "converted")),
     ),
 )
-TRAINING_SET = ViewContract(
-    name="training_set",
-    row="a click with its features and its label, of those whose label must be known at as_of",
-    parameters=("as_of",),
-    key=("impression_id",),
-    over=(TRAINING_ROWS,),
-    from_sql="FROM {rows[training_rows]} r WHERE r.known_at <= CAST(as_of AS TIMESTAMP)",
-    columns=tuple(
-        replace(column, expression=f"r.{column.name}", source=("training_rows", column.name))
-        for column in TRAINING_ROWS.columns
-        if column.name != "known_at"
-    ),
+TRAINING_SET = c.as_of(
+    TRAINING_ROWS,
+    "training_set",
+    "a click with its features and its label, of those whose label must be known at as_of",
 )

@@ -1,13 +1,8 @@
 """What the lender knew of a customer just before each purchase: a view over purchases and payments."""
 
 from ...contracts import BIGINT, DOUBLE, INTEGER, WIDE_MONEY, ViewColumn, ViewContract
+from ...sql import later_of
 from .tables import INSTALLMENTS, TRANSACTIONS
-
-
-def later_of(one: str, other: str) -> str:
-    """SQL of the later of two moments; not known if one is not (`greatest` would take the other)."""
-    return f"CASE WHEN {one} >= {other} THEN {one} WHEN {one} < {other} THEN {other} END"
-
 
 FROM_KNOWN_PURCHASES = (
     "FROM (SELECT transaction_id, customer_id, event_time, amount,"

@@ -8,6 +8,7 @@ import numpy as np
 from ...claims import Measured
 from ..drift.parameters import ParameterKind, Parameters, Value
 from ..drift.targets import (
+    RECORD_OF_VOLUME,
     Composite,
     NumberRange,
     OpenTargets,
@@ -86,7 +87,7 @@ CORRELATED_ATTRIBUTES = (
 )
 VOLUME_COLUMNS = (
     *EVERYTHING,
-    *_columns("daily_intensity", "drift", "spillover", "expected_count"),
+    *RECORD_OF_VOLUME,
     # A later customer with the same key gets a later device on another day.
     "devices.day",
     "payment_methods.day",

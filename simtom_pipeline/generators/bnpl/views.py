@@ -8,6 +8,7 @@ what was known at a moment. What is labelled, and when, is decided by `outcomes.
 from dataclasses import replace
 
 from ...contracts import (
+    AS_OF,
     BIGINT,
     BOOLEAN,
     MONEY,
@@ -15,8 +16,11 @@ from ...contracts import (
     TIMESTAMP,
     ViewColumn,
     ViewContract,
+    as_of,
+    shown,
 )
-from .customer_history import CUSTOMER_HISTORY, later_of
+from ...sql import later_of
+from .customer_history import CUSTOMER_HISTORY
 from .tables import CUSTOMERS, DEVICES, OUTCOMES, PAYMENT_METHODS, PRODUCTS, TRANSACTIONS
 
 _ALIASES = {
@@ -31,11 +35,7 @@ _ALIASES = {
 
 def _as_is(alias: str, *names: str, prefix: str = "") -> tuple[ViewColumn, ...]:
     """Columns of a table, unchanged, under their own names or prefixed ones."""
-    table = _ALIASES[alias]
-    columns = {column.name: column for column in table.columns}
-    return tuple(
-        ViewColumn.like(columns[name], prefix + name, f"{alias}.{name}", (table.name, name)) for name in names
-    )
+    return shown(_ALIASES[alias], alias, *names, prefix=prefix)
 
 
 def _text(name: str, source: str, expression: str, meaning: str) -> ViewColumn:
@@ -127,15 +127,7 @@ FEATURES = (
 """What was known at the moment of the purchase, from its own record."""
 
 
-def _view_columns(view: ViewContract, alias: str, *names: str) -> tuple[ViewColumn, ...]:
-    """Columns of another view, unchanged."""
-    columns = {column.name: column for column in view.columns}
-    return tuple(
-        replace(columns[name], expression=f"{alias}.{name}", source=(view.name, name)) for name in names
-    )
-
-
-HISTORY = _view_columns(
+HISTORY = shown(
     CUSTOMER_HISTORY,
     "h",
     "purchases_so_far",
@@ -143,7 +135,6 @@ HISTORY = _view_columns(
     "late_payments_so_far",
     "days_since_last_purchase",
 )
-AS_OF = "CAST(as_of AS TIMESTAMP)"
 
 
 def _known_at(expression: str, meaning: str, column: tuple[str, str]) -> tuple[ViewColumn, ViewColumn]:
@@ -154,21 +145,6 @@ def _known_at(expression: str, meaning: str, column: tuple[str, str]) -> tuple[V
     meaning = "delivered time of known_at: when a replay of the feed has it"
     return known, replace(
         known, name="known_delivered_at", meaning=meaning, against_truth="", is_delivered=True
-    )
-
-
-def _as_of(rows: ViewContract, name: str, row: str, *columns: ViewColumn) -> ViewContract:
-    """The macro of the rows that were known at a moment: what they show but their moments, or `columns`."""
-    moments = ("known_at", "known_delivered_at")
-    shown = _view_columns(rows, "r", *(c.name for c in rows.columns if c.name not in moments))
-    return ViewContract(
-        name=name,
-        row=row,
-        parameters=("as_of",),
-        key=rows.key,
-        over=(rows,),
-        from_sql=f"FROM {{rows[{rows.name}]}} r WHERE r.known_at <= {AS_OF}",
-        columns=columns or shown,
     )
 
 
@@ -197,7 +173,7 @@ TRAINING_ROWS = ViewContract(
         *LABEL,
     ),
 )
-TRAINING_SET = _as_of(
+TRAINING_SET = as_of(
     TRAINING_ROWS,
     "training_set",
     "a purchase with its features and its label, of those whose label must be known at as_of; without those"
@@ -223,12 +199,12 @@ LABEL_ROWS = ViewContract(
         ),
     ),
 )
-LABELS_ASOF = _as_of(
+LABELS_ASOF = as_of(
     LABEL_ROWS,
     "labels_asof",
     "a label that is known at as_of, without those that were lost; those of defaults are known before their"
     " cohort matures",
-    *_view_columns(
+    *shown(
         LABEL_ROWS,
         "r",
         "transaction_id",
@@ -259,7 +235,7 @@ MONITORING_ROWS = ViewContract(
         *_known_at("t.ingested_at", "when the purchase had arrived", ("transactions", "ingested_at")),
     ),
 )
-MONITORING = _as_of(
+MONITORING = as_of(
     MONITORING_ROWS,
     "monitoring",
     "a purchase that had arrived by as_of: features; its target stands in monitoring_target",
@@ -275,7 +251,7 @@ MONITORING_TARGET_ROWS = ViewContract(
     from_sql="FROM {rows[transactions]} t" + LABEL_OF_PURCHASE + WITH_A_LABEL,
     columns=(*_as_is("o", "transaction_id"), *LABEL, *MUST_BE_KNOWN),
 )
-MONITORING_TARGET = _as_of(
+MONITORING_TARGET = as_of(
     MONITORING_TARGET_ROWS,
     "monitoring_target",
     "the target of a purchase of monitoring, of those whose label must be known at as_of; without those that"

@@ -1,13 +1,14 @@
 """What a domain declares so that its parameters can drift: a table of targets and a reference population."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
+from ...scenarios.base import GeneratorSettings
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
 from .parameters import Parameters
@@ -75,6 +76,11 @@ class ReferencePopulation(ABC):
         """Whether the shares of a variable have moved because of parameters other than its own."""
         return False
 
+    @classmethod
+    def once(cls, settings: GeneratorSettings) -> Self:
+        """The population of these settings, made of them alone; drawn once in a process."""
+        return _once(cls, type(settings), settings.model_dump_json())
+
     def landing(self, target: Target) -> tuple[WholeNumbers, np.ndarray]:
         """What lands of a number under a factor, and where each row stands in it, shape (N,)."""
         return WholeNumbers.of(self.exact(target.name), target.lands.smallest)
@@ -83,6 +89,14 @@ class ReferencePopulation(ABC):
         """What lands of a number without drift, in its own unit, shape (N,)."""
         landed: np.ndarray = whole(self.exact(target.name), 1.0, target.lands.smallest)
         return landed / target.lands.per_unit
+
+
+P = TypeVar("P", bound=ReferencePopulation)
+
+
+@lru_cache(maxsize=4)
+def _once(population: Callable[[Any], P], settings: type[GeneratorSettings], as_json: str) -> P:
+    return population(settings.model_validate_json(as_json))
 
 
 class DriftDomain(ABC):

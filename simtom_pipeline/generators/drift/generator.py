@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
-from ...claims import ProfileMetric
+import numpy as np
+
+from ...claims import DeclaredShares, ProfileMetric
 from ...scenarios.models import Scenario
 from ...scenarios.problems import Refusal
 from ..base import BaseGenerator
@@ -48,6 +50,14 @@ class DriftingGenerator(BaseGenerator):
     def expected(self) -> Expectations:
         """What is intended of each day."""
         return expectations(self.drift_domain, self.scenario)
+
+    def drifting_shares(self, table: str, target: str) -> DeclaredShares:
+        """Shares of a column of a table: as they are stated, or day by day as drift has them."""
+        values, stated = self.resolution.domain.targets.row(target).values, self.resolution.domain.stated
+        shares = dict(zip(values, map(float, np.asarray(stated[target])), strict=True))
+        drifts = any(part.target.name == target for drift in self.drifts for part in drift.parts)
+        by_day = partial(self.expected.shares, target) if drifts else None
+        return DeclaredShares(table, target, shares, drifting=by_day)
 
     def volume_factor(self, day: date) -> float:
         """What drift does to the expected number of events."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from ...claims import Measured
 from ...contracts import (
     BIGINT,
     BOOLEAN,
@@ -18,7 +19,6 @@ from ...contracts import (
     TEXT,
     TEXTS,
     Column,
-    Measured,
     TableContract,
 )
 

@@ -123,6 +123,10 @@ class Target:
         return self.measured.values if self.measured else ()
 
 
+RECORD_OF_VOLUME = tuple(f"daily_intensity.{name}" for name in ("drift", "spillover", "expected_count"))
+"""What is on record of the expected number of events."""
+
+
 def volume_target(descendants: tuple[str, ...]) -> Target:
     """The row of the expected number of events."""
     return Target("volume", "volume", ParameterKind.FACTOR, no_change, None, descendants)
