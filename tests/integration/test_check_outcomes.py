@@ -21,7 +21,7 @@ from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.verification.verify import checks_of
-from tests.landed import land_and_measure, opened
+from tests.support.landed import land_and_measure, opened
 from tests.unit import test_checks_fail_on_bad_data as of_the_world
 from tests.unit import test_fault_checks as of_faults
 

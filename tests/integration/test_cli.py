@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from simtom_pipeline.cli import app
-from tests.visits import furnish
+from tests.support.visits import furnish
 
 SIMTOM = [sys.executable, "-c", "from simtom_pipeline.cli import main; main()"]
 SMALL = ["--set", "volume.base_daily_volume=100", "--set", "bnpl.population.initial_customers=300"]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from simtom_pipeline import load_scenario
-from tests.landed import land
+from tests.support.landed import land
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

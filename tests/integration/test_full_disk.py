@@ -15,7 +15,7 @@ from simtom_pipeline import disk
 from simtom_pipeline.assets.instance import prepare_instance
 
 SIMTOM = [sys.executable, "-m", "simtom_pipeline"]
-PLUGIN = Path(__file__).parents[1] / "plugins" / "slow_days.py"
+PLUGIN = Path(__file__).parents[1] / "support" / "plugins" / "slow_days.py"
 ALL_DAYS = 80
 TICKING = """\
 name: ticking

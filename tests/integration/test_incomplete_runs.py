@@ -21,7 +21,7 @@ from simtom_pipeline.cli import app
 from simtom_pipeline.landed_days import LandedDays
 from simtom_pipeline.landing import Database, DuckDBFile
 
-PLUGIN = Path(__file__).parents[1] / "plugins" / "slow_days.py"
+PLUGIN = Path(__file__).parents[1] / "support" / "plugins" / "slow_days.py"
 TICKING = """\
 name: ticking
 generator: slow_days

@@ -13,7 +13,7 @@ from simtom_pipeline import ScenarioError, generators, load_scenario, simulate_d
 from simtom_pipeline.cli import app
 from simtom_pipeline.generators.registry import DuplicateGeneratorError, discover, register_generator
 from simtom_pipeline.simulation import registry
-from tests.visits import PLUGIN, furnish
+from tests.support.visits import PLUGIN, furnish
 
 HOURS_AND_PAGES = """\
 arrivals: {arrival_pattern: nhpp, peak_hours: [12, 19]}

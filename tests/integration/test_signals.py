@@ -45,7 +45,7 @@ def ticking(home: Path, prepared: Path) -> Path:
     shutil.copytree(prepared, home, dirs_exist_ok=True)
     for folder in ("scenarios", "generators", "hold", "reached"):
         (home / folder).mkdir()
-    shutil.copy(PROJECT / "tests" / "plugins" / "slow_days.py", home / "generators")
+    shutil.copy(PROJECT / "tests" / "support" / "plugins" / "slow_days.py", home / "generators")
     (home / "scenarios" / "ticking.yaml").write_text(TICKING)
     return home
 

@@ -18,7 +18,7 @@ from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.landing.records import FRESH_TAG, AnotherWorldError
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import world
-from tests.visits import furnish
+from tests.support.visits import furnish
 
 LATER = ["--from", "2024-01-19"]
 

@@ -13,8 +13,8 @@ import pytest
 from simtom_pipeline import load_scenario
 from simtom_pipeline.chunks import PortableSimulation, WantedDays, simulate_chunk
 from simtom_pipeline.simulation import Simulation
-from tests.digests import digest
-from tests.visits import furnish
+from tests.support.digests import digest
+from tests.support.visits import furnish
 
 DAYS = [date(2024, 1, 10) + timedelta(n) for n in range(3)]
 MODULES = "sorted(__import__('sys').modules)"

@@ -18,7 +18,7 @@ from simtom_pipeline.history import land_history
 from simtom_pipeline.landing import Database, DuckDBFile, LandingError
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
-from tests.visits import furnish
+from tests.support.visits import furnish
 
 N_DAYS, CHUNKS = 40, [1, 7, 30]
 ONE_THREAD = Workers()

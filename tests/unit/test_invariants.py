@@ -22,7 +22,7 @@ from simtom_pipeline.generators.bnpl.tables import INSTALLMENTS, OUTCOMES
 from simtom_pipeline.generators.random_streams import RandomStreams
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation, registry
-from tests.digests import digest
+from tests.support.digests import digest
 
 SMALL = {"volume.base_daily_volume": 60, "bnpl.population.customer_lifetime_days": 8}
 PATTERNS = ("uniform", "poisson", "nhpp", "burst", "hawkes")
@@ -72,7 +72,7 @@ def test_i1_worker_processes_and_threads_draw_the_same_day() -> None:
 PRINT_DIGEST = """
 from datetime import date
 from simtom_pipeline import load_scenario, simulate_day
-from tests.digests import digest
+from tests.support.digests import digest
 scenario = load_scenario("baseline", {"volume.base_daily_volume": 60})
 print(digest(simulate_day(scenario, date(2024, 3, 5))))
 """

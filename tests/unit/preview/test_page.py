@@ -10,7 +10,7 @@ from simtom_pipeline import load_scenario
 from simtom_pipeline.preview.page import write_preview
 
 TWO_DRIFTS = {"clock.start": "2024-06-28", "clock.end": "2024-07-04", "drift_type": "sudden"}
-PAGE_VIEWS = Path(__file__).parents[2] / "plugins" / "page_views.py"
+PAGE_VIEWS = Path(__file__).parents[2] / "support" / "plugins" / "page_views.py"
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from simtom_pipeline.validation.decisions import Verdict
 from simtom_pipeline.verification import checks as subjects
 from simtom_pipeline.verification.as_simulated import as_simulated
 from simtom_pipeline.verification.verify import checks_of
-from tests.landed import found, history_of, land, land_and_measure, opened
-from tests.visits import furnish
+from tests.support.landed import found, history_of, land, land_and_measure, opened
+from tests.support.visits import furnish
 
 FOLDER = Path(subjects.__file__).parent
 SUBJECTS = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
@@ -125,7 +125,7 @@ def test_the_family_wise_bound_is_shared_by_the_families_of_the_checks_there_are
 
 # every outcome is judged ---------------------------------------------------------------------------------
 
-COINS = Path(__file__).parents[2] / "plugins" / "coins.py"
+COINS = Path(__file__).parents[2] / "support" / "plugins" / "coins.py"
 TOSSES = """\
 name: coins
 generator: coins

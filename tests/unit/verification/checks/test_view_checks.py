@@ -17,8 +17,8 @@ from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.checks import views as view_checks
 from simtom_pipeline.verification.verify import checks_of
-from tests.landed import found as found_by
-from tests.landed import history_of, land, opened
+from tests.support.landed import found as found_by
+from tests.support.landed import history_of, land, opened
 
 SMALL: Mapping[str, Any] = {
     "clock": {"start": "2024-01-01", "end": "2024-01-20"},

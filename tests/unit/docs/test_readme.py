@@ -10,10 +10,10 @@ import pytest
 import simtom_pipeline
 from simtom_pipeline import ScenarioError, load_scenario
 from simtom_pipeline.cli import app
-from tests.landed import land_and_measure, opened
+from tests.support.landed import land_and_measure, opened
 from tools.calibration import CALIBRATION_FILE, calibration_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text()
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 WORDS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}

@@ -12,7 +12,7 @@ from scipy import stats
 
 from simtom_pipeline import load_scenario, simulate_day
 from simtom_pipeline.scenarios.models import Scenario
-from tests.landed import put
+from tests.support.landed import put
 
 DAYS = 70
 ALPHA = 1e-4

@@ -15,7 +15,7 @@ from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.checks.content import landed_content
 from simtom_pipeline.verification.history import LandedHistory
-from tests.landed import land, opened
+from tests.support.landed import land, opened
 
 SECOND = date(2024, 3, 5)
 OVERRIDES = {

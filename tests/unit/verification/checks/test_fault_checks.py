@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.test_checks_fail_on_bad_data import copied, findings
+from tests.unit.test_faults import EVERY_KIND, NOISE, STRONG
 
 from simtom_pipeline import load_scenario
 from simtom_pipeline.landing import LandingError
@@ -13,9 +15,7 @@ from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Verdict
 from simtom_pipeline.verification.history import LandedHistory
-from tests.landed import land_and_measure, opened
-from tests.unit.test_checks_fail_on_bad_data import copied, findings
-from tests.unit.test_faults import EVERY_KIND, NOISE, STRONG
+from tests.support.landed import land_and_measure, opened
 
 DIRTY: Mapping[str, Any] = {
     "volume.base_daily_volume": 150,

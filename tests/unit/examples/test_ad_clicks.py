@@ -16,10 +16,10 @@ from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.twins import allowed_differences, compared, differences
 from simtom_pipeline.verification.verify import checks_of
-from tests.digests import digest
-from tests.landed import found, history_of, land_and_measure, opened, put
+from tests.support.digests import digest
+from tests.support.landed import found, history_of, land_and_measure, opened, put
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "ad_clicks"
 CAMPAIGN = EXAMPLE / "ad_campaign.yaml"
 ONSET = {"more_videos": date(2024, 9, 21), "higher_prices": date(2024, 9, 23), "fewer_buy": date(2024, 9, 26)}

@@ -26,7 +26,7 @@ from simtom_pipeline.generators.bnpl.tables import TRANSACTIONS
 from simtom_pipeline.scenarios.faults import Fault
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
-from tests.landed import put, simulated
+from tests.support.landed import put, simulated
 
 A_DAY = date(2024, 1, 3)
 ALPHA = 1e-6

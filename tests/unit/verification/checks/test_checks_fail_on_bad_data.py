@@ -22,8 +22,8 @@ from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification import queries
 from simtom_pipeline.verification.history import LandedHistory
 from simtom_pipeline.verification.verify import checks_of
-from tests.landed import found as found_by
-from tests.landed import history_of, land_and_measure, opened
+from tests.support.landed import found as found_by
+from tests.support.landed import history_of, land_and_measure, opened
 
 SMALL: Mapping[str, Any] = {
     "volume.base_daily_volume": 200,

@@ -8,7 +8,7 @@ import pytest
 from simtom_pipeline import load_scenario
 from simtom_pipeline.scenarios.world import changes
 from simtom_pipeline.simulation import Simulation, load_all, make_generator, world
-from tests.digests import digest
+from tests.support.digests import digest
 
 DRIFT = {"id": "dearer", "kind": "covariate", "effect": {"mean_ratio": 1.5}}
 

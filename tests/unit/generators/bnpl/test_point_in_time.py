@@ -13,7 +13,7 @@ import pytest
 from simtom_pipeline import load_scenario, training_set
 from simtom_pipeline.generators.bnpl import BnplGenerator, views
 from simtom_pipeline.landing import LandingError
-from tests.landed import opened, put
+from tests.support.landed import opened, put
 
 OVERRIDES = {
     "volume.base_daily_volume": 60,

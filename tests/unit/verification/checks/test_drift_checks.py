@@ -15,8 +15,8 @@ from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import world
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.history import LandedHistory
-from tests.landed import found as found_by
-from tests.landed import history_of, land_and_measure, opened
+from tests.support.landed import found as found_by
+from tests.support.landed import history_of, land_and_measure, opened
 
 PASSED, INCONCLUSIVE, FAILED = Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.FAILED
 LEDGER, DAILY, PROFILE = "drift_ledger", "drift_ledger_daily", "daily_profile"

@@ -23,8 +23,8 @@ from simtom_pipeline.scenarios.models import Clock, Scenario
 from simtom_pipeline.simulation import Simulation, make_generator
 from simtom_pipeline.validation.drift import estimate_psi, scheduled_weight, two_sample_ks, wasserstein
 from simtom_pipeline.verification import twins
-from tests.digests import digest
-from tests.landed import opened, put
+from tests.support.digests import digest
+from tests.support.landed import opened, put
 
 YEAR = Clock(start=date(2024, 1, 1), end=date(2024, 12, 31))
 ONSET = date(2024, 1, 16)

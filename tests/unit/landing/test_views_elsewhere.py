@@ -16,7 +16,7 @@ from simtom_pipeline.contracts import BIGINT, ViewColumn, ViewContract
 from simtom_pipeline.generators.bnpl import BnplGenerator
 from simtom_pipeline.landing import create_view
 from simtom_pipeline.sql import quoted
-from tests.landed import land
+from tests.support.landed import land
 
 SMALL = {
     "clock": {"start": "2024-08-01", "end": "2024-08-12", "time_compression": 1440.0, "epoch": "2030-01-01"},

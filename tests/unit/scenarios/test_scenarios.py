@@ -133,7 +133,7 @@ def test_one_broken_file_does_not_take_the_others_down(home: Path) -> None:
 
 
 def test_the_template_of_init_is_a_valid_scenario(home: Path) -> None:
-    template = Path(__file__).parents[2] / "simtom_pipeline" / "scenarios" / "template.yaml"
+    template = Path(__file__).parents[3] / "simtom_pipeline" / "scenarios" / "template.yaml"
     (home / "scenarios").mkdir()
     (home / "scenarios" / "my_scenario.yaml").write_text(template.read_text())
     assert load_scenario("my_scenario").volume.base_daily_volume == 2000
