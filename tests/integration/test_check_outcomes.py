@@ -21,9 +21,9 @@ from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.verification.verify import checks_of
+from tests.support import bad_data as of_the_world
+from tests.support import bad_feeds as of_faults
 from tests.support.landed import land_and_measure, opened
-from tests.unit import test_checks_fail_on_bad_data as of_the_world
-from tests.unit import test_fault_checks as of_faults
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 WIDE: Mapping[str, Any] = {

@@ -206,9 +206,9 @@ def test_no_view_of_a_scenario_with_faults_knows_more_than_was_known(
 ) -> None:
     """August, in which the outage is; nothing but what the check needs is run."""
     clock = {"clock.start": "2024-08-05", "clock.end": "2024-08-25"}
-    spoilt = load_scenario(name, {**OVERRIDES, **clock})
-    graphs, file = definitions(spoilt, tmp_path / "x.duckdb"), tmp_path / "x.duckdb"
-    land(spoilt, file, instance, "2024-08-05", "2024-08-25")
+    corrupted = load_scenario(name, {**OVERRIDES, **clock})
+    graphs, file = definitions(corrupted, tmp_path / "x.duckdb"), tmp_path / "x.duckdb"
+    land(corrupted, file, instance, "2024-08-05", "2024-08-25")
     check = dg.AssetCheckKey(dg.AssetKey([name, "truth", "fault_ledger"]), "views_know_no_more")
     job = dg.define_asset_job("only_views", selection=dg.AssetSelection.checks(check))
     only = dg.Definitions.merge(graphs, dg.Definitions(jobs=[job])).resolve_job_def("only_views")
@@ -216,7 +216,7 @@ def test_no_view_of_a_scenario_with_faults_knows_more_than_was_known(
     assert evaluation.passed, evaluation.description
 
 
-def test_a_spoilt_day_fails_its_check_and_a_rerun_mends_it(
+def test_a_corrupted_day_fails_its_check_and_a_rerun_mends_it(
     scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     file = tmp_path / "x.duckdb"
@@ -227,11 +227,11 @@ def test_a_spoilt_day_fails_its_check_and_a_rerun_mends_it(
     graphs = definitions(scenario, file)
     job = dg.define_asset_job("only_replay", selection=dg.AssetSelection.checks(check))
     only = dg.Definitions.merge(graphs, dg.Definitions(jobs=[job])).resolve_job_def("only_replay")
-    (spoilt,) = only.execute_in_process(
+    (corrupted,) = only.execute_in_process(
         instance=instance, run_config=QUIET, raise_on_error=False
     ).get_asset_check_evaluations()
-    assert not spoilt.passed
-    assert spoilt.severity == dg.AssetCheckSeverity.ERROR
+    assert not corrupted.passed
+    assert corrupted.severity == dg.AssetCheckSeverity.ERROR
     mended = materialize(scenario, file, instance, "2024-01-06", "2024-01-06")
     (result,) = [
         e for e in mended.get_asset_check_evaluations() if e.check_name == "replay" and e.asset_key == key("transactions")

@@ -1,4 +1,4 @@
-"""What views show of spoilt data: NULL or what was known, once, never the future and never a stranger's.
+"""What views show of corrupted data: NULL or what was known, once, never the future and never a stranger's.
 
 Every column that a fault can hit is hit by every kind that can hit it; what views then show is compared in
 plain Python with the world without faults.
@@ -119,7 +119,7 @@ def faults_in(table: str, kind: str) -> list[tuple[Fault, ...]]:
 
 @dataclass
 class Lender:
-    """A database whose schema `clean` is the world, and `spoilt` what landed of it."""
+    """A database whose schema `clean` is the world, and `corrupted` what landed of it."""
 
     connection: duckdb.DuckDBPyConnection
     days: list[Tables]
@@ -133,15 +133,15 @@ class Lender:
         assert len({key for key, *_ in rows}) == len(rows), relation
         return {key: tuple(rest) for key, *rest in rows}
 
-    def land(self, schema: str, spoilt: Scenario) -> None:
+    def land(self, schema: str, corrupted: Scenario) -> None:
         """Tables and views of a scenario; tables without faults are those of `clean`."""
-        simulation = Simulation(spoilt)
+        simulation = Simulation(corrupted)
         relations, streams = simulation.relations, simulation.generator.streams
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
-        hit = {fault.table for fault in spoilt.faults}
+        hit = {fault.table for fault in corrupted.faults}
         drawn = [
-            corrupt_day(spoilt, relations.simulated, tables, streams, day) if hit else tables
-            for day, tables in zip(spoilt.clock.days(), self.days, strict=True)
+            corrupt_day(corrupted, relations.simulated, tables, streams, day) if hit else tables
+            for day, tables in zip(corrupted.clock.days(), self.days, strict=True)
         ]
         for contract in simulation.generator.tables:
             place = quoted(schema, contract.name)
@@ -218,15 +218,15 @@ def test_no_fault_makes_a_view_know_the_future_or_a_stranger(
     table: str, kind: str, lender: Lender, truth: Truth
 ) -> None:
     for faults in faults_in(table, kind):
-        lender.land("spoilt", with_faults(*faults))
+        lender.land("corrupted", with_faults(*faults))
         _nothing_is_known_before_its_time(lender)
         _a_history_is_of_its_customer_and_before(lender, truth, faults)
 
 
 def _a_history_is_of_its_customer_and_before(lender: Lender, truth: Truth, faults: Sequence[Fault]) -> None:
-    landed = lender.ask("SELECT transaction_id, event_time FROM spoilt.transactions")
-    assert len(lender.ask("FROM spoilt.bnpl_records")) == len(landed)
-    history = lender.by_key("spoilt.customer_history", HISTORY)
+    landed = lender.ask("SELECT transaction_id, event_time FROM corrupted.transactions")
+    assert len(lender.ask("FROM corrupted.bnpl_records")) == len(landed)
+    history = lender.by_key("corrupted.customer_history", HISTORY)
     assert history.keys() == {key for key, _ in landed}
     moments: dict[int, set[datetime]] = {}
     for key, when in landed:
@@ -257,12 +257,12 @@ def _nothing_is_known_before_its_time(lender: Lender) -> None:
         ("monitoring_rows", "monitoring", "NULL"),
     ):
         world = lender.by_key(f"clean.{view}", f"{label}, known_at")
-        for key, (value, known_at) in lender.by_key(f"spoilt.{view}", f"{label}, known_at").items():
+        for key, (value, known_at) in lender.by_key(f"corrupted.{view}", f"{label}, known_at").items():
             assert value == world[key][0]
             assert known_at is None or known_at >= world[key][1]
         moment = MOMENTS[2]
-        assert lender.by_key(f"spoilt.{macro}(?)", label, moment) == lender.by_key(
-            f"spoilt.{view} WHERE known_at <= ?", label, moment
+        assert lender.by_key(f"corrupted.{macro}(?)", label, moment) == lender.by_key(
+            f"corrupted.{view} WHERE known_at <= ?", label, moment
         )
 
 

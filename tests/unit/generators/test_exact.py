@@ -256,7 +256,7 @@ PRINT = """
 import pickle, sys
 from datetime import date
 from simtom_pipeline.simulation import make_generator
-from tests.unit.test_exact import DAYS, drifting, measured, solved
+from tests.unit.generators.test_exact import DAYS, drifting, measured, solved
 scenario = drifting()
 generator, days = make_generator(scenario), [date.fromisoformat(day) for day in DAYS]
 found = {

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.test_scenarios import BUILT_IN
 
 from simtom_pipeline import ScenarioError, load_scenario
+from tests.unit.scenarios.test_scenarios import BUILT_IN
 
 CHILD = "name: mine\nextends: baseline\n"
 SCENARIOS = ", ".join(sorted(BUILT_IN))

@@ -5,11 +5,11 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from tests.unit.test_drift import A_DAY, drift, of_day, world
 
 from simtom_pipeline import simulate_day
 from simtom_pipeline.generators.base import Day
 from simtom_pipeline.generators.bnpl.keys import keys_by_moment
+from tests.support.drifts import A_DAY, drift, of_day, world
 
 
 def test_customers_whom_a_prior_drift_brings_have_keys_like_everybody() -> None:

@@ -142,7 +142,7 @@ def test_a_stated_size_is_intended_within_its_tolerance_or_refused(name: str, dr
 def assert_amounts_under_a_factor_are(
     scenario: Scenario, factor: float, edges: tuple[float, ...], intended: Any
 ) -> None:
-    """Measured anew by the code of the checks, on the reference population's amounts to the cent."""
+    """Measured again by the code of the checks, on the reference population's amounts to the cent."""
     cents = expectations(LenderDrift, scenario).population.purchases["amount"]
     landed = np.maximum(np.rint(cents * factor), 4) / 100
     bins = Bins(0, np.array(edges))

@@ -1,4 +1,4 @@
-"""The check of what views show of spoilt data: silent on what is right, loud on what was wrong before."""
+"""The check of what views show of corrupted data: silent on what is right, loud on what was wrong before."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -79,7 +79,7 @@ def found(scenario: Scenario, file: Path) -> Finding:
         return found_by(history_of(scenario, connection), [CHECK])[CHECK]
 
 
-def spoilt(*faults: dict[str, Any], name: str = "baseline", **more: Any) -> Scenario:
+def corrupted(*faults: dict[str, Any], name: str = "baseline", **more: Any) -> Scenario:
     return load_scenario(name, {**SMALL, **more, **({"faults": list(faults)} if faults else {})})
 
 
@@ -104,8 +104,8 @@ def test_the_check_finds_what_views_knew_before_their_time(
 ) -> None:
     """Silent on the views as they are; with the earlier SQL in place of one of them it names that view."""
     said, view = BEFORE[case]
-    scenario = spoilt(said)
-    file = land(scenario, tmp_path / "spoilt.duckdb")
+    scenario = corrupted(said)
+    file = land(scenario, tmp_path / "corrupted.duckdb")
     assert found(scenario, file).verdict is Verdict.PASSED
     before = replace(view, from_sql=HISTORY_BEFORE) if view is CUSTOMER_HISTORY else known_before(view)
     monkeypatch.setattr(
@@ -121,8 +121,8 @@ def test_what_is_not_known_yet_is_noticed_where_only_the_past_is_spoken_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A view that reads a payment before it is made is found by taking the payment away."""
-    scenario = spoilt(fault("late", "transactions", delay={"kind": "exponential", "mean_hours": 20}))
-    file = land(scenario, tmp_path / "spoilt.duckdb")
+    scenario = corrupted(fault("late", "transactions", delay={"kind": "exponential", "mean_hours": 20}))
+    file = land(scenario, tmp_path / "corrupted.duckdb")
     early = CUSTOMER_HISTORY.from_sql.replace(
         "paid_at AS moment", "CAST('2000-01-01' AS TIMESTAMP) AS moment"
     )
@@ -140,8 +140,8 @@ def test_what_is_not_known_yet_is_noticed_where_only_the_past_is_spoken_of(
 
 def test_some_of_many_customers_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view_checks, "MAX_EVENTS", 150)
-    scenario = spoilt(fault("missing", "transactions", "event_time"))
-    file = land(scenario, tmp_path / "spoilt.duckdb")
+    scenario = corrupted(fault("missing", "transactions", "event_time"))
+    file = land(scenario, tmp_path / "corrupted.duckdb")
     assert found(scenario, file).verdict is Verdict.PASSED
     before = replace(CUSTOMER_HISTORY, from_sql=HISTORY_BEFORE)
     monkeypatch.setattr(
@@ -153,7 +153,7 @@ def test_some_of_many_customers_are_enough(tmp_path: Path, monkeypatch: pytest.M
 @pytest.fixture
 def lost(tmp_path: Path) -> tuple[Scenario, Path]:
     """A feed of which nothing arrives."""
-    scenario = spoilt({"id": "gone", "kind": "dropped_day", "rate": 1.0}, **{"clock.end": "2024-01-02"})
+    scenario = corrupted({"id": "gone", "kind": "dropped_day", "rate": 1.0}, **{"clock.end": "2024-01-02"})
     return scenario, land(scenario, tmp_path / "lost.duckdb")
 
 
@@ -173,8 +173,8 @@ def test_only_scenarios_with_faults_and_views_that_say_what_is_known_have_the_ch
     def has_it(scenario: Scenario) -> bool:
         return CHECK in {(check.table, check.name) for check in checks_of(Simulation(scenario))}
 
-    with_faults = spoilt(fault("missing", "outcomes", "matured_at"))
+    with_faults = corrupted(fault("missing", "outcomes", "matured_at"))
     assert has_it(with_faults)
-    assert not has_it(spoilt())
+    assert not has_it(corrupted())
     monkeypatch.setattr(BnplGenerator, "views", (views.BNPL_RECORDS,))
     assert not has_it(with_faults)

@@ -1,11 +1,6 @@
-"""How checks decide, against scipy, closed forms and brute force.
+"""Counts of days and hours against expected ones: false alarms are rare, what is wrong is found."""
 
-Every statistic is seen to hold its false-alarm rate on data drawn from the declared law, and to find
-data that was not. Seeds are fixed; `RISK` is how likely an unlucky seed would have failed a right program.
-"""
-
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Callable
 from math import exp, factorial
 
 import numpy as np
@@ -21,32 +16,18 @@ from simtom_pipeline.validation.counts import (
     ljung_box,
 )
 from simtom_pipeline.validation.decisions import (
-    Verdict,
     alpha_per_day,
     exactness,
-    holm,
-    logical,
     magnitude,
-    worst,
 )
-from simtom_pipeline.validation.shares import compare_shares
-
-RISK = 1e-6
-FAMILY_WISE_ERROR = 1e-3
-PASSED, INCONCLUSIVE, FAILED = Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.FAILED
-
-
-def rng(seed: int = 7) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def hits_are_binomial(hits: int, trials: int, rate: float) -> bool:
-    low, high = stats.binom.ppf([RISK, 1 - RISK], trials, rate)
-    return bool(low <= hits <= high)
-
-
-def hits_are_at_most(hits: int, trials: int, rate: float) -> bool:
-    return bool(hits <= stats.binom.ppf(1 - RISK, trials, rate))
+from tests.support.chance import (
+    FAILED,
+    FAMILY_WISE_ERROR,
+    PASSED,
+    hits_are_at_most,
+    hits_are_binomial,
+    rng,
+)
 
 
 def clustered_counts(draw: np.random.Generator, mean: np.ndarray, dispersion: float) -> np.ndarray:
@@ -55,251 +36,6 @@ def clustered_counts(draw: np.random.Generator, mean: np.ndarray, dispersion: fl
         return draw.poisson(mean).astype(float)
     scale = dispersion - 1
     return draw.poisson(draw.gamma(mean / scale, scale)).astype(float)
-
-
-# decisions: many tests, one error rate
-
-
-def textbook_holm(p_values: Sequence[float]) -> list[float]:
-    """Step down: the k-th smallest of m times m - k + 1, never below its predecessor, never above one."""
-    m, adjusted = len(p_values), [0.0] * len(p_values)
-    floor = 0.0
-    for rank, (p, place) in enumerate(sorted((p, place) for place, p in enumerate(p_values))):
-        floor = max(floor, (m - rank) * p)
-        adjusted[place] = min(floor, 1.0)
-    return adjusted
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 14, 200])
-def test_holm_is_the_textbooks_step_down_procedure(size: int) -> None:
-    draw = rng(size)
-    for _ in range(20):
-        p = np.round(draw.uniform(size=size) ** 4, 2)  # rounded, so that some are equal
-        np.testing.assert_allclose(holm(p), textbook_holm(list(p)), rtol=1e-12)
-
-
-def test_holm_of_nothing_is_nothing() -> None:
-    assert holm([]).shape == (0,)
-
-
-def test_holm_lies_between_the_naive_p_value_and_bonferronis() -> None:
-    p = rng().uniform(size=50) ** 6
-    assert (holm(p) >= p).all()
-    assert (holm(p) <= np.minimum(50 * p, 1)).all()
-
-
-def test_holm_keeps_the_families_error_where_naive_tests_do_not() -> None:
-    families = rng().uniform(size=(4_000, 14))
-    false_alarms = sum(bool((holm(p) < 0.05).any()) for p in families)
-    assert hits_are_at_most(false_alarms, 4_000, 0.05)
-    assert (families < 0.05).any(axis=1).mean() > 0.4
-
-
-def test_holm_finds_the_one_bad_member_of_a_family() -> None:
-    for seed in range(50):
-        p = rng(seed).uniform(0.01, 1, size=14)
-        p[5] = 1e-6
-        assert np.flatnonzero(holm(p) < FAMILY_WISE_ERROR).tolist() == [5]
-
-
-def test_a_year_of_days_needs_4_69_standard_deviations() -> None:
-    alpha = alpha_per_day(0.001, 365)
-    assert stats.norm.isf(alpha / 2) == pytest.approx(4.69, abs=0.005)
-
-
-@pytest.mark.parametrize("days", [1, 20, 365, 100_000])
-@pytest.mark.parametrize("family_wise", [1e-9, 1e-3, 0.05])
-def test_the_days_together_err_as_often_as_the_family_may(days: int, family_wise: float) -> None:
-    alpha = alpha_per_day(family_wise, days)
-    assert -np.expm1(days * np.log1p(-alpha)) == pytest.approx(family_wise, rel=1e-9)
-    assert family_wise / days <= alpha * (1 + 1e-12)
-
-
-def test_a_year_of_good_days_rarely_has_a_broken_one() -> None:
-    alpha = alpha_per_day(0.05, 365)
-    years = rng().uniform(size=(4_000, 365))
-    assert hits_are_binomial(int((years < alpha).any(axis=1).sum()), 4_000, 0.05)
-
-
-# decisions: verdicts
-
-
-@pytest.mark.parametrize(
-    ("inner", "outer", "verdict"),
-    [
-        ((0.99, 1.01), (0.98, 1.02), PASSED),
-        ((0.97, 1.03), (0.90, 1.10), PASSED),
-        ((0.969, 1.00), (0.95, 1.02), INCONCLUSIVE),
-        ((1.00, 1.031), (0.98, 1.05), INCONCLUSIVE),
-        ((0.50, 1.50), (0.10, 1.90), INCONCLUSIVE),
-        ((1.04, 1.05), (1.02, 1.07), INCONCLUSIVE),
-        ((1.04, 1.05), (1.031, 1.06), FAILED),
-        ((0.90, 0.95), (0.88, 0.969), FAILED),
-    ],
-)
-def test_a_size_passes_inside_fails_outside_and_otherwise_cannot_tell(
-    inner: tuple[float, float], outer: tuple[float, float], verdict: Verdict
-) -> None:
-    assert magnitude(inner, outer, 1.0, 0.03) is verdict
-
-
-def magnitudes(true_ratio: float, mean: float, trials: int) -> list[Verdict]:
-    """Verdicts on Poisson totals with `mean` expected and 3 % tolerated."""
-    verdicts = []
-    for total in rng().poisson(mean * true_ratio, trials):
-        inner, outer = (np.array(garwood_interval(total, c)) / mean for c in (0.90, 0.999))
-        verdicts.append(magnitude(tuple(inner), tuple(outer), 1.0, 0.03))
-    return verdicts
-
-
-@pytest.mark.parametrize("true_ratio", [0.97, 1.03])
-def test_a_size_at_the_edge_of_its_tolerance_rarely_passes_and_hardly_ever_fails(true_ratio: float) -> None:
-    found = magnitudes(true_ratio, 20_000, 2_000)
-    assert hits_are_at_most(found.count(PASSED), 2_000, 0.05)
-    assert hits_are_at_most(found.count(FAILED), 2_000, 0.0005)
-
-
-def test_with_enough_data_a_right_size_passes_and_a_wrong_one_fails() -> None:
-    assert magnitudes(1.00, 100_000, 300) == [PASSED] * 300
-    assert magnitudes(1.06, 100_000, 300) == [FAILED] * 300
-    assert magnitudes(0.94, 100_000, 300) == [FAILED] * 300
-
-
-def test_with_little_data_a_size_is_neither_passed_nor_failed() -> None:
-    assert set(magnitudes(1.0, 100, 300)) == {INCONCLUSIVE}
-
-
-@pytest.mark.parametrize(
-    ("evidence", "effect", "verdict"),
-    [(1e-9, 0.5, FAILED), (1e-9, 0.005, PASSED), (0.5, 0.5, PASSED), (0.5, 0.005, PASSED)],
-)
-def test_exactness_fails_on_evidence_and_effect_together(
-    evidence: float, effect: float, verdict: Verdict
-) -> None:
-    assert exactness(evidence, effect, tolerance=0.01, alpha=1e-3) is verdict
-
-
-def test_a_difference_at_its_bounds_is_no_failure() -> None:
-    assert exactness(1e-3, 0.5, tolerance=0.01, alpha=1e-3) is PASSED
-    assert exactness(0.0, 0.01, tolerance=0.01, alpha=1e-3) is PASSED
-
-
-def test_a_logical_claim_allows_no_violation() -> None:
-    assert logical(0, "keys are unique").verdict is PASSED
-    one = logical(1, "keys are unique", [{"day": "2024-01-01", "rows": 1}])
-    assert one.verdict is FAILED
-    assert one.summary == "keys are unique: 1 violations"
-    assert one.figures == {"violations": 1}
-    assert one.rows == ({"day": "2024-01-01", "rows": 1},)
-
-
-def test_the_worst_verdict_is_the_gravest_in_any_order() -> None:
-    gravity = {PASSED: 0, INCONCLUSIVE: 1, FAILED: 2}
-    for verdicts in product(Verdict, repeat=3):
-        assert gravity[worst(verdicts)] == max(gravity[v] for v in verdicts)
-    assert worst([]) is PASSED
-
-
-# shares
-
-SHARES = {"a": 0.5, "b": 0.3, "c": 0.15, "d": 0.05}
-
-
-def drawn_counts(draw: np.random.Generator, shares: dict[str, float], n: int) -> dict[str, int]:
-    return dict(zip(shares, draw.multinomial(n, list(shares.values())).tolist(), strict=True))
-
-
-def share_p_values(shares: dict[str, float], n: int, trials: int) -> np.ndarray:
-    draw = rng(n)
-    return np.array([compare_shares(drawn_counts(draw, shares, n), shares).p_value for _ in range(trials)])
-
-
-def test_draws_from_the_declared_shares_have_uniform_p_values() -> None:
-    p = share_p_values(SHARES, 20_000, 3_000)
-    assert stats.kstest(p, "uniform").pvalue > 1e-4
-    for alpha in (0.05, 0.01, 0.001):
-        assert hits_are_binomial(int((p < alpha).sum()), len(p), alpha)
-
-
-def test_pearsons_p_value_is_the_share_of_worse_draws() -> None:
-    counts = {"a": 88, "b": 75, "c": 26, "d": 11}
-    expected = 200 * np.array(list(SHARES.values()))
-    worse = ((rng().multinomial(200, list(SHARES.values()), 50_000) - expected) ** 2 / expected).sum(axis=1)
-    observed = ((np.array(list(counts.values())) - expected) ** 2 / expected).sum()
-    assert compare_shares(counts, SHARES).p_value == pytest.approx((worse >= observed).mean(), abs=0.01)
-
-
-def test_one_recoded_row_in_twenty_is_found() -> None:
-    draw = rng()
-    for _ in range(100):
-        counts = drawn_counts(draw, SHARES, 10_000)
-        moved = counts["a"] // 20
-        test = compare_shares(counts | {"a": counts["a"] - moved, "d": counts["d"] + moved}, SHARES)
-        assert test.p_value < 1e-6
-        assert test.total_variation > 0.01
-
-
-def test_total_variation_is_the_share_of_rows_in_the_wrong_place() -> None:
-    test = compare_shares({"a": 400, "b": 300, "c": 250, "d": 50}, SHARES)
-    assert test.n == 1_000
-    assert test.total_variation == pytest.approx(0.1)
-
-
-def test_the_order_of_the_categories_means_nothing() -> None:
-    counts = {"a": 470, "b": 330, "c": 160, "d": 40}
-    backwards = {name: counts[name] for name in reversed(counts)}
-    assert compare_shares(counts, SHARES) == compare_shares(backwards, SHARES)
-
-
-@pytest.mark.parametrize("shares", [SHARES, SHARES | {"e": 0.0}])
-def test_a_single_impossible_value_is_proof(shares: dict[str, float]) -> None:
-    counts = {"a": 50_000, "b": 30_000, "c": 15_000, "d": 5_000, "e": 1}
-    assert compare_shares(counts, shares).p_value == 0.0
-
-
-def test_an_impossible_value_that_never_occurred_means_nothing() -> None:
-    counts = {"a": 53, "b": 27, "c": 15, "d": 5}
-    assert compare_shares(counts, SHARES | {"e": 0.0}) == compare_shares(counts, SHARES)
-
-
-def test_rare_categories_count_as_one() -> None:
-    shares = {"a": 0.6, "b": 0.36, "c": 0.02, "d": 0.015, "e": 0.005}
-    counts = {"a": 110, "b": 78, "c": 9, "d": 2, "e": 1}
-    by_hand = stats.chisquare([110, 78, 12], [120, 72, 8])
-    assert compare_shares(counts, shares).p_value == pytest.approx(by_hand.pvalue, rel=1e-9)
-
-
-def test_categories_that_are_common_enough_are_compared_one_by_one() -> None:
-    counts = {"a": 40, "b": 40, "c": 15, "d": 5}
-    by_hand = stats.chisquare([40, 40, 15, 5], [50, 30, 15, 5])
-    assert compare_shares(counts, SHARES).p_value == pytest.approx(by_hand.pvalue, rel=1e-9)
-
-
-def test_no_rows_say_nothing_against_any_shares() -> None:
-    for counts in ({}, {"a": 0, "z": 0}):
-        test = compare_shares(counts, SHARES)
-        assert (test.n, test.total_variation, test.p_value) == (0, 0.0, 1.0)
-
-
-def test_a_single_possible_value_cannot_be_wrong() -> None:
-    assert compare_shares({"USD": 10}, {"USD": 1.0}).p_value == 1.0
-    assert compare_shares({"a": 1, "b": 0, "c": 0, "d": 0}, SHARES).p_value == 1.0
-
-
-@pytest.mark.parametrize(
-    ("shares", "n"),
-    [
-        ({"a": 0.97, "b": 0.03}, 30),
-        ({"a": 0.5, "b": 0.497, "c": 0.003}, 300),
-    ],
-)
-def test_a_rare_category_raises_no_false_alarms(shares: dict[str, float], n: int) -> None:
-    """Also when all rare ones together are rare: at most twice as often as stated."""
-    p = share_p_values(shares, n, 4_000)
-    assert hits_are_at_most(int((p < FAMILY_WISE_ERROR).sum()), len(p), 2 * FAMILY_WISE_ERROR)
-
-
-# counts: one day
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.90, 0.999])
@@ -386,9 +122,9 @@ def test_clusters_excuse_a_day_that_a_poisson_process_would_not_have() -> None:
     assert count_p_value(count, mean, np.array([16.0]))[0] > 0.05
 
 
-# counts: all days
-
 DAYS = 365
+
+
 EXPECTED = 1000 * (1 + 0.1 * np.sin(np.arange(DAYS)))
 
 
@@ -558,8 +294,6 @@ def test_few_days_or_constant_ones_cannot_show_dependence() -> None:
     assert ljung_box(np.zeros(100), 7) == (0.0, 1.0)
     assert ljung_box(np.tile([3.0, -3.0], 70), 7)[1] < 1e-9
 
-
-# hours
 
 HOURS = 1.0 + np.sin(np.arange(24) / 24 * np.pi) * 3
 
