@@ -1,6 +1,9 @@
 """What a view says that it reads is what the database reads for it: the query plan tells, not the view."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -37,20 +40,32 @@ def tables_behind(relations: Relations, name: str) -> set[str]:
     return {table for read in relations.relation(name).reads for table in tables_behind(relations, read)}
 
 
+Databases = Callable[[str], duckdb.DuckDBPyConnection]
+
+
+@pytest.fixture(scope="module")
+def databases() -> Iterator[Databases]:
+    """An empty database with the tables and views of a scenario, one for each that is asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def database(scenario: str) -> duckdb.DuckDBPyConnection:
+            connection = stack.enter_context(duckdb.connect())
+            DuckDBDatabase(connection).ensure(RELATIONS[scenario])
+            connection.execute("PRAGMA disable_optimizer")  # it would leave out what a query does not need
+            return connection
+
+        yield database
+
+
 @pytest.mark.parametrize(("scenario", "view"), sorted(VIEWS.values()))
-def test_a_view_reads_what_it_declares(scenario: str, view: str) -> None:
+def test_a_view_reads_what_it_declares(scenario: str, view: str, databases: Databases) -> None:
     relations = RELATIONS[scenario]
     contract = relations.relation(view)
     moments = ", ".join(["TIMESTAMP '2024-06-01'"] * len(contract.parameters))
-    with duckdb.connect() as connection:
-        DuckDBDatabase(connection).ensure(relations)
-        connection.execute("PRAGMA disable_optimizer")  # it would leave out what a query does not need
-        call = (
-            f"{relations.name_of(contract)}({moments})"
-            if contract.parameters
-            else relations.name_of(contract)
-        )
-        ((_, plan),) = connection.execute(f"EXPLAIN (FORMAT JSON) FROM {call}").fetchall()
+    name = relations.name_of(contract)
+    call = f"{name}({moments})" if contract.parameters else name
+    ((_, plan),) = databases(scenario).execute(f"EXPLAIN (FORMAT JSON) FROM {call}").fetchall()
     (root,) = json.loads(plan)
     assert tables_in(root) == tables_behind(relations, view)
 
