@@ -5,6 +5,9 @@
 Runs detectors of river, two-sample tests and monitors of a model's performance over every drift scenario,
 and over the baseline, in which nothing drifts. The true onset is that of the drift ledger. Writes
 docs/detectors.md and prints it.
+
+Longer than other files because it is one report that is run by hand and read from top to bottom: a third of it
+is the text of the page and the settings that the page tells, and each detector is a function of a few lines.
 """
 
 from collections import Counter

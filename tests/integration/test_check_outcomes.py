@@ -66,7 +66,7 @@ def _first_of_each(corruptions: list[tuple[Check, str]]) -> dict[Check, str]:
 
 
 CORRUPTIONS: tuple[Mapping[Check, str], ...] = (
-    _first_of_each([((s.check, s.table), s.sql) for s in of_the_world.SPOILED if s.check != "primary_key"])
+    _first_of_each([((s.check, s.table), s.sql) for s in of_the_world.CORRUPTED if s.check != "primary_key"])
     | {
         ("twins", "drift_ledger"): "UPDATE baseline__without_slower.customers SET state = 'WY'",
         ("replay", "drift_ledger"): "UPDATE drift_ledger SET after = [9.0] WHERE phase = 1",
@@ -81,7 +81,7 @@ CORRUPTIONS: tuple[Mapping[Check, str], ...] = (
             *("runs", "landed_days"),
         )
     },
-    _first_of_each([((check, table), sql) for check, table, sql in of_faults.SPOILED.values()]),
+    _first_of_each([((check, table), sql) for check, table, sql in of_faults.CORRUPTED.values()]),
     {
         ("landed_content", table): f"UPDATE landed_days SET digest = '0' WHERE table_name = '{table}'"
         for table in (*of_the_world.KEYS, "drift_ledger", "fault_ledger", "noise_ledger")

@@ -20,19 +20,14 @@ SMALL: Mapping[str, Any] = {
     "bnpl.population.customer_lifetime_days": 30,
 }
 
-
 EVENLY_SPACED: Mapping[str, Any] = {
     **SMALL,
     "clock.end": "2024-01-05",
     "arrivals.arrival_pattern": "uniform",
 }
 
-
 A_DAY, LAST_DAY = "2024-01-10", "2024-01-20"
-
-
 PASSED, INCONCLUSIVE, FAILED = Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.FAILED
-
 
 KEYS = {
     "customers": "customer_id",
@@ -46,14 +41,12 @@ KEYS = {
     "default_risk": "transaction_id",
 }
 
-
 DATED_BY = {
     "customers": "signup_at",
     "devices": "first_seen_at",
     "payment_methods": "created_at",
     "transactions": "event_time",
 }
-
 
 REFERENCES = [
     ("devices", "customers"),
@@ -89,7 +82,7 @@ def findings(landed: LandedHistory, check: str) -> dict[str, Finding]:
 
 
 @dataclass(frozen=True)
-class Spoiled:
+class Corruption:
     """What is done to the data, and the check of the table that must fail on it."""
 
     check: str
@@ -106,34 +99,36 @@ class Spoiled:
         return f"{self.check}-{self.table}-{self.share or self.day}"
 
 
-def pointing_nowhere(child: str, parent: str) -> Spoiled:
+def pointing_nowhere(child: str, parent: str) -> Corruption:
     key, reference = KEYS[child], KEYS[parent]
-    return Spoiled(
+    return Corruption(
         "temporal_integrity",
         child,
         f"UPDATE {child} SET {reference} = -1 WHERE {key} = (SELECT max({key}) FROM {child})",
     )
 
 
-def younger_by_a_microsecond(child: str, parent: str) -> Spoiled:
+def younger_by_a_microsecond(child: str, parent: str) -> Corruption:
     """A parent came to exist a microsecond after its last child."""
     key, reference, born = KEYS[child], KEYS[parent], DATED_BY[parent]
     last = f"(SELECT max_by({reference}, {key}) FROM {child})"
     used = f"(SELECT max({DATED_BY[child]}) FROM {child} WHERE {reference} = {last})"
     sql = f"UPDATE {parent} SET {born} = {used} + INTERVAL 1 MICROSECOND WHERE {reference} = {last}"
-    return Spoiled("temporal_integrity", child, sql, alone=False)
+    return Corruption("temporal_integrity", child, sql, alone=False)
 
 
-def recoded(table: str, column: str, value: str, share: str, where: str = "customer_id % 3 = 0") -> Spoiled:
+def recoded(
+    table: str, column: str, value: str, share: str, where: str = "customer_id % 3 = 0"
+) -> Corruption:
     """Some of the rows have another value than they were drawn with."""
-    return Spoiled(
+    return Corruption(
         "declared_shares", table, f"UPDATE {table} SET {column} = {value} WHERE {where}", "", share
     )
 
 
-def changed_on_the_last_day(table: str, change: str) -> Spoiled:
+def changed_on_the_last_day(table: str, change: str) -> Corruption:
     key = KEYS[table]
-    return Spoiled(
+    return Corruption(
         "replay",
         table,
         f"UPDATE {table} SET {change} WHERE {key} = (SELECT max({key}) FROM {table})",
@@ -142,13 +137,12 @@ def changed_on_the_last_day(table: str, change: str) -> Spoiled:
 
 
 DUPLICATED = [
-    Spoiled("primary_key", table, f"INSERT INTO {table} FROM {table} ORDER BY {key} DESC LIMIT 1")
+    Corruption("primary_key", table, f"INSERT INTO {table} FROM {table} ORDER BY {key} DESC LIMIT 1")
     for table, key in KEYS.items()
 ]
 
-
 ON_ANOTHER_DAY = [
-    Spoiled(
+    Corruption(
         "day_boundaries",
         table,
         f"UPDATE {table} SET {dated} = {dated} + INTERVAL 1 DAY"
@@ -158,39 +152,35 @@ ON_ANOTHER_DAY = [
     for table, dated in DATED_BY.items()
 ]
 
-
 WRONG_VOLUME = [
-    Spoiled(
+    Corruption(
         "daily_volume",
         "transactions",
         f"DELETE FROM transactions WHERE day = '{A_DAY}' AND transaction_id % 2 = 0",
         A_DAY,
     ),
-    Spoiled("daily_volume", "transactions", f"DELETE FROM transactions WHERE day = '{A_DAY}'", A_DAY),
-    Spoiled(
+    Corruption("daily_volume", "transactions", f"DELETE FROM transactions WHERE day = '{A_DAY}'", A_DAY),
+    Corruption(
         "daily_volume",
         "transactions",
         f"INSERT INTO transactions FROM transactions WHERE day = '{LAST_DAY}'",
         LAST_DAY,
     ),
-    Spoiled("daily_volume", "transactions", "DELETE FROM transactions WHERE transaction_id % 8 = 0"),
-    Spoiled("daily_volume", "transactions", "DELETE FROM transactions"),
+    Corruption("daily_volume", "transactions", "DELETE FROM transactions WHERE transaction_id % 8 = 0"),
+    Corruption("daily_volume", "transactions", "DELETE FROM transactions"),
 ]
-
 
 NOON = "date_trunc('day', event_time) + INTERVAL 12 HOUR"
 
-
 WRONG_HOURS = [
-    Spoiled("hour_of_day", "transactions", f"UPDATE transactions SET event_time = {NOON}"),
-    Spoiled("hour_of_day", "transactions", "DELETE FROM transactions WHERE hour(event_time) = 19"),
-    Spoiled(
+    Corruption("hour_of_day", "transactions", f"UPDATE transactions SET event_time = {NOON}"),
+    Corruption("hour_of_day", "transactions", "DELETE FROM transactions WHERE hour(event_time) = 19"),
+    Corruption(
         "hour_of_day",
         "transactions",
         "UPDATE transactions SET event_time = event_time + INTERVAL 3 HOUR WHERE hour(event_time) < 21",
     ),
 ]
-
 
 RECODED = [
     recoded("customers", "income_bracket", "'100k+'", "income_bracket"),
@@ -214,7 +204,6 @@ RECODED = [
     recoded("transactions", "is_first_purchase", "true", "repeat_customer_rate"),
 ]
 
-
 NOT_AS_SIMULATED = [
     changed_on_the_last_day("customers", "birth_date = birth_date - INTERVAL 1 DAY"),
     changed_on_the_last_day("products", "list_price = list_price - 0.01"),
@@ -227,21 +216,11 @@ NOT_AS_SIMULATED = [
     changed_on_the_last_day("default_risk", "frailty = frailty + 1e-11"),
 ]
 
-
 ONE_PAID = "rowid = (SELECT max(rowid) FROM installments WHERE paid_at > due_at)"
-
-
 ONE_UNPAID = "rowid = (SELECT max(rowid) FROM installments WHERE paid_at IS NULL)"
-
-
 ONE_PARTIAL = "rowid = (SELECT max(rowid) FROM installments WHERE partial_paid_at IS NOT NULL)"
-
-
 ONE_DEFAULT = "transaction_id = (SELECT max(transaction_id) FROM outcomes WHERE will_default)"
-
-
 NO_DEFAULT = "transaction_id = (SELECT max(transaction_id) FROM outcomes WHERE NOT will_default)"
-
 
 CONTRADICTIONS = [
     ("amounts_add_up", "installments", f"SET amount_due = amount_due + 0.01 WHERE {ONE_PAID}"),
@@ -325,22 +304,19 @@ CONTRADICTIONS = [
     ("label_maturity", "outcomes", f"SET matured_at = '2024-01-01' WHERE {NO_DEFAULT}"),
 ]
 
-
 OF_OUTCOMES = (
     "default_is_an_unpaid_installment",
     "first_missed_payment",
     "label_maturity",
 )
 
-
 CONTRADICTED = [
-    Spoiled(claim, "outcomes" if claim in OF_OUTCOMES else "installments", f"UPDATE {table} {change}")
+    Corruption(claim, "outcomes" if claim in OF_OUTCOMES else "installments", f"UPDATE {table} {change}")
     for claim, table, change in CONTRADICTIONS
 ]
 
-
 LOST = [
-    Spoiled(claim, table, f"DELETE FROM {lost} WHERE transaction_id = 1")
+    Corruption(claim, table, f"DELETE FROM {lost} WHERE transaction_id = 1")
     for claim, table, lost in (
         ("amounts_add_up", "installments", "installments"),
         ("payment_plan", "installments", "installments"),
@@ -349,17 +325,13 @@ LOST = [
     )
 ]
 
-
 MORE_DEFAULTS = "UPDATE outcomes SET will_default = true WHERE transaction_id % 20 = 0"
-
-
 GIVEN_AWAY = "UPDATE transactions SET {} FROM outcomes o WHERE o.transaction_id = transactions.transaction_id"
 
-
 NOT_AS_DRAWN = [
-    Spoiled("outcome_rate", "outcomes", MORE_DEFAULTS),
-    Spoiled("declared_probability", "default_risk", MORE_DEFAULTS),
-    Spoiled(
+    Corruption("outcome_rate", "outcomes", MORE_DEFAULTS),
+    Corruption("declared_probability", "default_risk", MORE_DEFAULTS),
+    Corruption(
         "declared_probability",
         "default_risk",
         # The total is about right, the risky are too risky and the safe too safe.
@@ -367,7 +339,7 @@ NOT_AS_DRAWN = [
         " = default_probability * if(transaction_id % 2 = 0, 1.95, 0.05)",
     ),
     *(
-        Spoiled(check, "default_risk", f"{change} WHERE transaction_id % 50 = 3")
+        Corruption(check, "default_risk", f"{change} WHERE transaction_id % 50 = 3")
         for check in ("declared_probability", "bayes_auc", "leakage")
         for change in (
             "UPDATE default_risk SET default_probability = 'nan'",
@@ -376,23 +348,23 @@ NOT_AS_DRAWN = [
             "INSERT INTO outcomes FROM outcomes",
         )
     ),
-    Spoiled("leakage", "default_risk", "INSERT INTO customers FROM customers LIMIT 5"),
-    Spoiled(
+    Corruption("leakage", "default_risk", "INSERT INTO customers FROM customers LIMIT 5"),
+    Corruption(
         "bayes_auc",
         "default_risk",
         "UPDATE default_risk SET default_probability = (SELECT avg(default_probability) FROM default_risk)",
     ),
-    Spoiled(
+    Corruption(
         "leakage",
         "default_risk",
         GIVEN_AWAY.format("cart_abandonment_count = CAST(will_default AS INTEGER)"),
     ),
-    Spoiled(
+    Corruption(
         "leakage",
         "default_risk",
         GIVEN_AWAY.format("time_on_site_seconds = time_on_site_seconds * if(will_default, 4, 1)"),
     ),
-    Spoiled(
+    Corruption(
         "leakage",
         "default_risk",
         "UPDATE customers SET state = 'WY' FROM outcomes JOIN transactions USING (transaction_id)"
@@ -400,8 +372,7 @@ NOT_AS_DRAWN = [
     ),
 ]
 
-
-SPOILED = [
+CORRUPTED = [
     *DUPLICATED,
     *ON_ANOTHER_DAY,
     *(pointing_nowhere(child, parent) for child, parent in REFERENCES),

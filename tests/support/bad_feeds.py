@@ -18,7 +18,6 @@ DIRTY: Mapping[str, Any] = {
     ],
 }
 
-
 OF_AMOUNT = "table_name = 'transactions' AND column_name = 'amount'"
 
 
@@ -27,7 +26,7 @@ def of_kind(kind: str, change: str) -> str:
     return f"UPDATE {LEDGER} SET spoilt_value = {change} WHERE kind = '{kind}' AND spoilt_value IS NOT NULL"
 
 
-SPOILED: dict[str, tuple[str, str, str]] = {
+CORRUPTED: dict[str, tuple[str, str, str]] = {
     "an original value is another one": (
         "faults_undone",
         "fault_ledger",

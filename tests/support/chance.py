@@ -10,11 +10,7 @@ from simtom_pipeline.validation.decisions import (
 )
 
 RISK = 1e-6
-
-
 FAMILY_WISE_ERROR = 1e-3
-
-
 PASSED, INCONCLUSIVE, FAILED = Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.FAILED
 
 

@@ -11,14 +11,8 @@ from simtom_pipeline import load_scenario, simulate_day
 from simtom_pipeline.scenarios.models import Clock, Scenario
 
 YEAR = Clock(start=date(2024, 1, 1), end=date(2024, 12, 31))
-
-
 ONSET = date(2024, 1, 16)
-
-
 SUDDEN = {"kind": "sudden", "at": "2024-01-16"}
-
-
 A_DAY, BEFORE = date(2024, 1, 18), date(2024, 1, 10)
 
 
@@ -53,7 +47,6 @@ EVERY_KIND = {
     "volume": drift("volume", None, {"mean_ratio": 1.5}),
     "stress": drift("economic_stress", None, {"to": 0.8}),
 }
-
 
 ALL_AT_ONCE = [
     entry | {"id": name, "schedule": {"kind": "gradual", "at": "2024-01-15", "width_days": 4}}

@@ -13,8 +13,6 @@ from simtom_pipeline.generators.bnpl.tables import TRANSACTIONS
 from simtom_pipeline.scenarios.models import Scenario
 
 A_DAY = date(2024, 1, 3)
-
-
 ALPHA = 1e-6
 """Every seed is fixed: a test of a law that holds fails, once and for all, with this probability."""
 
@@ -24,7 +22,6 @@ ONE_DAY: Mapping[str, Any] = {
     "volume.base_daily_volume": 6000,
     "bnpl.population.customer_lifetime_days": 30,
 }
-
 
 NOISE = (
     {
@@ -88,7 +85,6 @@ ON_ONE_WORD: tuple[dict[str, Any], ...] = (
     {"kind": "duplicate"},
 )
 
-
 ON_ONE_NUMBER: tuple[dict[str, Any], ...] = (
     {"kind": "missing", "given": {"above": 60}},
     {"kind": "typo"},
@@ -98,12 +94,10 @@ ON_ONE_NUMBER: tuple[dict[str, Any], ...] = (
     {"kind": "duplicate"},
 )
 
-
 ON_ONE_ARRIVAL: tuple[dict[str, Any], ...] = (
     {"kind": "late", "delay": {"kind": "exponential", "mean_hours": 5}},
     {"kind": "out_of_order", "places": 2},
 )
-
 
 RIVALS = (
     [{"columns": ("risk_level",), **one} for one in ON_ONE_WORD],
@@ -111,9 +105,7 @@ RIVALS = (
     ON_ONE_ARRIVAL,
 )
 
-
 MEASURED = [column for column in TRANSACTIONS.columns if column.is_measurement]
-
 
 EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "missing", "table": "transactions", "columns": ["risk_level", "amount", "event_time"]},
@@ -158,7 +150,6 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "dropped_day", "table": "outcomes"},
     {"kind": "dropped_day"},
 )
-
 
 STRONG: tuple[dict[str, Any], ...] = (
     {"noise_type": "gaussian", "noise_level": 1.0},

@@ -26,13 +26,8 @@ from simtom_pipeline.landing import Database
 from simtom_pipeline.relations import Relations
 
 SCENARIO = "world"
-
-
 FIRST = date(2024, 1, 1)
-
-
 COLORS = enum(Literal["red", "it's green", 'the "blue"', "ünïcode"])
-
 
 EVENTS = TableContract(
     name="events",
@@ -51,7 +46,6 @@ EVENTS = TableContract(
     ),
 )
 
-
 RISKS = TableContract(
     name="risks",
     row="one event's risk",
@@ -64,7 +58,6 @@ RISKS = TableContract(
     ),
 )
 
-
 COLORS_SOLD = TableContract(
     name="colors",
     row="a colour on sale",
@@ -73,9 +66,7 @@ COLORS_SOLD = TableContract(
     columns=(Column("color", COLORS, "the colour"), Column("price", MONEY, "price", "USD")),
 )
 
-
 CONTRACTS = (EVENTS, RISKS, COLORS_SOLD)
-
 
 RED = ViewContract(
     name="red_events",
@@ -86,7 +77,6 @@ RED = ViewContract(
         ViewColumn("amount", MONEY, "worth", "USD", "amount", ("events", "amount")),
     ),
 )
-
 
 Tables = dict[str, pa.Table]
 

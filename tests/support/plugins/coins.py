@@ -43,7 +43,7 @@ CHANCES = TableContract(
 
 @register_generator("coins")
 class Coins(BaseGenerator):
-    """Coins that are bent anew for each toss: heads have any probability between a fifth and four fifths."""
+    """Coins that are bent again for each toss: heads have any probability between a fifth and four fifths."""
 
     tables = (TOSSES, RESULTS, CHANCES)
     event_table = "tosses"

@@ -56,7 +56,7 @@ def test_as_of_macros_show_what_had_arrived(with_late_rows: duckdb.DuckDBPyConne
 def test_a_history_knows_a_purchase_only_once_it_has_arrived(
     with_late_rows: duckdb.DuckDBPyConnection,
 ) -> None:
-    """Counted anew in Python, purchase by purchase."""
+    """Counted again in Python, purchase by purchase."""
     bought = with_late_rows.execute("FROM baseline.transactions").df().sort_values("event_time")
     told = with_late_rows.execute("FROM baseline.customer_history").df().set_index("transaction_id")
     assert len(told) == len(bought)

@@ -51,7 +51,7 @@ def put(name: str, values: list[Any]) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
-SPOILED: dict[str, Callable[[Tables], Tables]] = {
+CORRUPTED: dict[str, Callable[[Tables], Tables]] = {
     "a column is missing": with_risks(lambda t: t.drop_columns(["risk"])),
     "a column is unknown": with_risks(lambda t: t.append_column("more", t["risk"])),
     "a value is no number": with_risks(put("risk", ["high", "low"] * 3)),
@@ -62,16 +62,16 @@ SPOILED: dict[str, Callable[[Tables], Tables]] = {
 }
 
 
-@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+@pytest.mark.parametrize("corrupt", CORRUPTED.values(), ids=CORRUPTED)
 @pytest.mark.parametrize("landed_before", [True, False], ids=["old file", "new file"])
 def test_a_failure_in_the_middle_leaves_everything_as_it_was(
-    database: Database, spoil: Callable[[Tables], Tables], landed_before: bool
+    database: Database, corrupt: Callable[[Tables], Tables], landed_before: bool
 ) -> None:
     if landed_before:
         land(database, range(4), version=1)
     before = snapshot(database)
     with pytest.raises((LandingError, duckdb.Error, KeyError, KeyboardInterrupt, MemoryError)):
-        replace(database, [1, 2], spoil(batch([1, 2], version=2)))
+        replace(database, [1, 2], corrupt(batch([1, 2], version=2)))
     assert snapshot(database) == before
     land(database, [1, 2], version=3)
     assert versions(database)[2] == {3}
@@ -79,7 +79,7 @@ def test_a_failure_in_the_middle_leaves_everything_as_it_was(
 
 def test_after_a_failure_nothing_of_the_batch_stays_registered(database: Database) -> None:
     with pytest.raises(duckdb.Error):
-        replace(database, [0], SPOILED["a column is unknown"](batch([0])))
+        replace(database, [0], CORRUPTED["a column is unknown"](batch([0])))
     with pytest.raises(duckdb.CatalogException):
         database.connection.execute("FROM simtom_rows")
 

@@ -266,7 +266,7 @@ def test_a_bad_override_names_itself(key: str, value: object, message: str) -> N
     assert str(raised.value) == message
 
 
-SPOILT_WRONGLY = [
+WRONGLY_CORRUPTED = [
     ('noise', '{table: transactions, columns: [transaction_id, device_is_trusted, installment_count, shoe_size], noise_type: gaussian, noise_level: 0.1}', ["noise.0.columns.0: found 'transaction_id'; allowed: a measurement of transactions: amount, risk_score, price_comparison_time, time_on_site_seconds, credit_utilization (transaction_id is an identifier)", "noise.0.columns.1: found 'device_is_trusted'; allowed: a measurement of transactions: amount, risk_score, price_comparison_time, time_on_site_seconds, credit_utilization (device_is_trusted is yes or no: a flag or a label)", "noise.0.columns.2: found 'installment_count'; allowed: a measurement of transactions: amount, risk_score, price_comparison_time, time_on_site_seconds, credit_utilization (installment_count is no measurement: number of payments)", "noise.0.columns.3: found 'shoe_size'; allowed: a measurement of transactions: amount, risk_score, price_comparison_time, time_on_site_seconds, credit_utilization (shoe_size is no column of it)"]),
     ('noise', '{table: outcomes, columns: [will_default], noise_type: uniform, noise_level: 0.1}', ["noise.0.columns.0: found 'will_default'; allowed: a measurement of outcomes: it has none (will_default is yes or no: a flag or a label)"]),
     ('noise', '{table: shops, columns: [amount], noise_type: gaussian, noise_level: 0.1}', ["noise.0.table: found 'shops'; allowed: a table that lands by the day: customers, devices, payment_methods, transactions, installments, outcomes"]),
@@ -300,7 +300,7 @@ SPOILT_WRONGLY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("section", "entry", "expected"), SPOILT_WRONGLY)
+@pytest.mark.parametrize(("section", "entry", "expected"), WRONGLY_CORRUPTED)
 def test_noise_and_faults_that_cannot_be_had_are_refused_by_name(
     section: str, entry: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -345,10 +345,10 @@ def all_in_one_hour(counts: np.ndarray) -> np.ndarray:
     return np.where(np.arange(24) == 12, counts.sum(), 0.0)
 
 
-@pytest.mark.parametrize("spoil", [one_hour_empty, one_hour_late, all_in_one_hour])
-def test_wrong_hours_are_found(spoil: Callable[[np.ndarray], np.ndarray]) -> None:
+@pytest.mark.parametrize("corrupt", [one_hour_empty, one_hour_late, all_in_one_hour])
+def test_wrong_hours_are_found(corrupt: Callable[[np.ndarray], np.ndarray]) -> None:
     counts = rng().multinomial(5_000, HOURS / HOURS.sum()).astype(float)
-    effect, p_value = compare_hours(spoil(counts), HOURS, 1.0)
+    effect, p_value = compare_hours(corrupt(counts), HOURS, 1.0)
     assert exactness(p_value, effect, 0.01, FAMILY_WISE_ERROR) is FAILED
 
 

@@ -14,7 +14,7 @@ from tests.support.landed import land_and_measure
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Scenario, Path]]:
-    """The scenarios, and their files that are spoiled in copies."""
+    """The scenarios, and their files that are corrupted in copies."""
     folder = tmp_path_factory.mktemp("originals")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMTOM_HOME", str(folder))

@@ -3,27 +3,38 @@
 import pytest
 
 from simtom_pipeline.verification.history import LandedHistory
-from tests.support.bad_data import FAILED, PASSED, RECODED, REFERENCES, SPOILED, Spoiled, all_checks, findings
+from tests.support.bad_data import (
+    CORRUPTED,
+    FAILED,
+    PASSED,
+    RECODED,
+    REFERENCES,
+    Corruption,
+    all_checks,
+    findings,
+)
 
 
-@pytest.mark.parametrize("spoiled", SPOILED, ids=str)
-def test_a_check_fails_on_data_that_is_wrong_in_its_way(landed: LandedHistory, spoiled: Spoiled) -> None:
+@pytest.mark.parametrize("corruption", CORRUPTED, ids=str)
+def test_a_check_fails_on_data_that_is_wrong_in_its_way(
+    landed: LandedHistory, corruption: Corruption
+) -> None:
     """And names the day or the share, and blames no other table."""
-    landed.connection.execute(spoiled.sql)
-    found = findings(landed, spoiled.check)
-    rows = found[spoiled.table].rows
-    assert found[spoiled.table].verdict is FAILED
-    if spoiled.day:
-        assert [row["day"] for row in rows] == [spoiled.day]
-    if spoiled.share:
-        assert {row["shares"]: row["verdict"] for row in rows}[spoiled.share] == "failed"
-    if spoiled.alone:
-        assert {other.verdict for table, other in found.items() if table != spoiled.table} <= {PASSED}
+    landed.connection.execute(corruption.sql)
+    found = findings(landed, corruption.check)
+    rows = found[corruption.table].rows
+    assert found[corruption.table].verdict is FAILED
+    if corruption.day:
+        assert [row["day"] for row in rows] == [corruption.day]
+    if corruption.share:
+        assert {row["shares"]: row["verdict"] for row in rows}[corruption.share] == "failed"
+    if corruption.alone:
+        assert {other.verdict for table, other in found.items() if table != corruption.table} <= {PASSED}
 
 
 def test_no_declared_share_is_left_that_was_never_seen_to_fail(landed: LandedHistory) -> None:
     declared = {(d.table, d.label or d.expression) for d in landed.expectations.declared_shares()}
-    assert {(spoiled.table, spoiled.share) for spoiled in RECODED} == declared
+    assert {(corruption.table, corruption.share) for corruption in RECODED} == declared
 
 
 def test_no_reference_is_left_that_was_never_seen_to_fail(landed: LandedHistory) -> None:

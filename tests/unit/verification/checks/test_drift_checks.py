@@ -1,6 +1,6 @@
 """The checks of drift are seen to pass on what was simulated and to fail on a ledger that tells lies.
 
-A small world with three drifts and one of its twins land once; each test spoils a copy.
+A small world with three drifts and one of its twins land once; each test corrupts a copy.
 """
 
 import shutil
@@ -82,7 +82,7 @@ NO_DRIFT = (
     "UPDATE drift_ledger_daily SET intended_psi = 0, intended_hellinger = 0, intended_shares ="
     " (SELECT reference_shares FROM drift_ledger l WHERE l.drift_id = 'pricier' LIMIT 1) WHERE drift_id = 'pricier'"
 )
-SPOILED = [
+CORRUPTED = [
     ("a weight", DAILY, "drift_as_declared", "UPDATE drift_ledger_daily SET w = 0.9 WHERE w = 1 AND drift_id = 'desktops'"),
     ("a whole effect", DAILY, "drift_as_declared", "UPDATE drift_ledger SET after = [1.2] WHERE drift_id = 'pricier'"),
     ("shares that the drift does not end in", DAILY, "drift_as_declared", "UPDATE drift_ledger SET after = [0.6, 0.35, 0.05] WHERE drift_id = 'desktops'"),
@@ -111,7 +111,7 @@ SPOILED = [
 
 
 @pytest.mark.parametrize(
-    ("what", "table", "check", "sql"), SPOILED, ids=[f"{s[2]}-{s[1]}-{s[0]}" for s in SPOILED]
+    ("what", "table", "check", "sql"), CORRUPTED, ids=[f"{s[2]}-{s[1]}-{s[0]}" for s in CORRUPTED]
 )
 def test_a_check_of_drift_fails_on_a_lie(
     landed: LandedHistory, what: str, table: str, check: str, sql: str

@@ -14,7 +14,7 @@ from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Verdict
 from simtom_pipeline.verification.history import LandedHistory
 from tests.support.bad_data import copied, findings
-from tests.support.bad_feeds import DIRTY, LEDGER, NOISY, SPOILED
+from tests.support.bad_feeds import CORRUPTED, DIRTY, LEDGER, NOISY
 from tests.support.faults import STRONG
 from tests.support.landed import land_and_measure, opened
 
@@ -162,9 +162,9 @@ def test_noise_that_is_cut_off_at_the_range_is_as_declared(
             assert wrong == {"risk_score"}
 
 
-@pytest.mark.parametrize("case", SPOILED)
+@pytest.mark.parametrize("case", CORRUPTED)
 def test_a_check_fails_on_data_that_is_wrong_in_its_way(case: str, landed: LandedHistory) -> None:
-    check, table, sql = SPOILED[case]
+    check, table, sql = CORRUPTED[case]
     before = landed.connection.execute(f"SELECT hash(list(l)) FROM baseline_truth.{table} l").fetchall()
     landed.connection.execute(sql)
     if f"baseline_truth.{table}" in sql.split(" SELECT ")[0]:

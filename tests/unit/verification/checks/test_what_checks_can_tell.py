@@ -134,11 +134,11 @@ def test_an_unlanded_day_excuses_no_reference_before_it(landed: LandedHistory) -
 def test_an_unlanded_day_excuses_no_missing_product_and_no_younger_parent(landed: LandedHistory) -> None:
     forget_a_day(landed, "customers", "daily_intensity")
     landed.connection.execute("BEGIN")
-    for spoiled in (
+    for corruption in (
         pointing_nowhere("transactions", "products"),
         younger_by_a_microsecond("transactions", "devices"),
     ):
-        landed.connection.execute(spoiled.sql)
+        landed.connection.execute(corruption.sql)
         assert finding(landed, "temporal_integrity", "transactions").verdict is FAILED
         landed.connection.execute("ROLLBACK; BEGIN")
 
