@@ -4,13 +4,18 @@ import os
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
+from simtom_pipeline import load_scenario
 from simtom_pipeline.cli import app
+from simtom_pipeline.history import land_history
+from simtom_pipeline.landing import DuckDBFile
+from simtom_pipeline.simulation import Simulation
 from tests.support.visits import furnish
 
 SIMTOM = [sys.executable, "-c", "from simtom_pipeline.cli import main; main()"]
@@ -46,11 +51,11 @@ def test_a_run_through_the_real_command_lands_checks_and_leaves_history(home: Pa
     assert not instance.telemetry_enabled
 
 
-def test_a_feed_with_faults_runs_like_any_other_even_if_the_day_never_arrives(home: Path) -> None:
+def test_a_feed_with_faults_runs_like_any_other_even_if_the_day_never_arrives(prepared_home: Path) -> None:
     result = simtom("run", "outage", "--from", "2024-08-14", "--to", "2024-08-14", *SMALL)
     assert result.exit_code == 0, result.output
     queries = [line for line in result.output.splitlines() if line.endswith(";")]
-    with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(prepared_home / "simtom.duckdb"), read_only=True) as connection:
         ((landed, clean),) = connection.execute(
             "SELECT (SELECT count(*) FROM outage.transactions),"
             " (SELECT count(*) FROM outage_truth.clean_transactions)"
@@ -61,17 +66,17 @@ def test_a_feed_with_faults_runs_like_any_other_even_if_the_day_never_arrives(ho
     assert kinds == {"dropped_day"}
 
 
-def test_a_file_that_is_called_as_the_scenario_is_refused(home: Path) -> None:
-    file = home / "Outage.duckdb"
+def test_a_file_that_is_called_as_the_scenario_is_refused(prepared_home: Path) -> None:
+    file = prepared_home / "Outage.duckdb"
     result = simtom("run", "outage", "--to", "2024-01-01", "--database", str(file), *SMALL)
     assert result.exit_code == 2
     assert "Name another file, such as --database Outage_history.duckdb" in " ".join(result.output.split())
 
 
-def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(home: Path) -> None:
-    furnish(home, "2024-01-01", "2024-01-03")
+def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(prepared_home: Path) -> None:
+    furnish(prepared_home, "2024-01-01", "2024-01-03")
     assert simtom("run", "visits").exit_code == 0
-    with duckdb.connect(str(home / "simtom.duckdb")) as connection:
+    with duckdb.connect(str(prepared_home / "simtom.duckdb")) as connection:
         connection.execute("UPDATE visits.page_views SET page = 'home' WHERE day = '2024-01-01'")
     again = simtom("run", "visits", "--from", "2024-01-02")
     assert again.exit_code == 1
@@ -83,9 +88,16 @@ def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(home: Pat
     assert "page: home where" in said
 
 
-def test_a_table_without_days_is_not_mended_in_silence_but_when_asked(home: Path) -> None:
-    assert simtom("run", "baseline", "--to", "2024-01-02", *SMALL).exit_code == 0
-    with duckdb.connect(str(home / "simtom.duckdb")) as connection:
+def test_a_table_without_days_is_not_mended_in_silence_but_when_asked(prepared_home: Path) -> None:
+    small = {"volume.base_daily_volume": 100, "bnpl.population.initial_customers": 300}
+    file = prepared_home / "simtom.duckdb"
+    land_history(
+        Simulation(load_scenario("baseline", small)),
+        [date(2024, 1, 1), date(2024, 1, 2)],
+        DuckDBFile(file),
+        lambda _: None,
+    )
+    with duckdb.connect(str(file)) as connection:
         connection.execute("UPDATE baseline.products SET list_price = 3 * list_price WHERE product_id = 7")
     one_day = ["run", "baseline", "--from", "2024-01-02", "--to", "2024-01-02", *SMALL]
     again = simtom(*one_day)
@@ -97,7 +109,7 @@ def test_a_table_without_days_is_not_mended_in_silence_but_when_asked(home: Path
     assert simtom(*one_day, "--fresh").exit_code == 0
 
 
-def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(home: Path) -> None:
+def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(prepared_home: Path) -> None:
     result = simtom("run", "baseline", "--from", "2024-06-01", "--to", "2024-06-03", *SMALL)
     assert result.exit_code == 0, result.output
     assert "cannot tell: baseline/transactions temporal_integrity" in result.output
@@ -139,8 +151,8 @@ def test_a_mistake_is_one_message_and_exit_code_two(mistake: str, home: Path) ->
     assert not (home / "simtom.duckdb").exists()
 
 
-def test_a_locked_database_is_said_at_once_with_its_holder(home: Path) -> None:
-    file = home / "held.duckdb"
+def test_a_locked_database_is_said_at_once_with_its_holder(prepared_home: Path) -> None:
+    file = prepared_home / "held.duckdb"
     program = (
         f"import duckdb, sys; c = duckdb.connect({str(file)!r}); print('held', flush=True); sys.stdin.read()"
     )
@@ -158,8 +170,8 @@ def test_a_locked_database_is_said_at_once_with_its_holder(home: Path) -> None:
     assert "No day has landed: 2024-01-01 to 2024-01-02 are as they were." in result.output
 
 
-def test_a_table_of_another_contract_is_refused_and_keeps_its_rows(home: Path) -> None:
-    file = home / "old.duckdb"
+def test_a_table_of_another_contract_is_refused_and_keeps_its_rows(prepared_home: Path) -> None:
+    file = prepared_home / "old.duckdb"
     with duckdb.connect(str(file)) as connection:
         connection.execute("CREATE SCHEMA baseline; CREATE TABLE baseline.transactions AS SELECT 1 AS old")
     result = simtom("run", "baseline", "--to", "2024-01-02", "--database", str(file), *SMALL)
@@ -193,10 +205,12 @@ def test_check_names_what_never_acts(home: Path) -> None:
     assert "late never acts" in result.output
 
 
-def test_a_run_killed_in_the_middle_leaves_whole_days_and_the_next_one_lands_the_rest(home: Path) -> None:
+def test_a_run_killed_in_the_middle_leaves_whole_days_and_the_next_one_lands_the_rest(
+    prepared_home: Path,
+) -> None:
     """SIGKILL right after the first transaction: nothing waits for the dead, nothing is lost or doubled."""
-    furnish(home, "2024-01-01", "2024-02-01")
-    file = home / "simtom.duckdb"
+    furnish(prepared_home, "2024-01-01", "2024-02-01")
+    file = prepared_home / "simtom.duckdb"
     command = [*SIMTOM, "run", "visits"]
     first = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy()
@@ -211,7 +225,7 @@ def test_a_run_killed_in_the_middle_leaves_whole_days_and_the_next_one_lands_the
     assert days_in(file) == 32
     import dagster as dg
 
-    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+    with dg.DagsterInstance.from_config(str(prepared_home / "dagster")) as instance:
         statuses = [run.status for run in instance.get_runs()]
     assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
@@ -226,8 +240,8 @@ def days_in(file: Path) -> int:
         return 0
 
 
-def test_two_runs_at_once_take_turns(home: Path) -> None:
-    furnish(home, "2024-01-01", "2024-01-06")
+def test_two_runs_at_once_take_turns(prepared_home: Path) -> None:
+    furnish(prepared_home, "2024-01-01", "2024-01-06")
 
     def start(first: str, last: str) -> subprocess.Popen[str]:
         command = [*SIMTOM, "run", "visits", "--from", first, "--to", last]
@@ -238,7 +252,7 @@ def test_two_runs_at_once_take_turns(home: Path) -> None:
     for run in runs:
         _, errors = run.communicate(timeout=120)
         assert run.returncode == 0, errors
-    assert days_in(home / "simtom.duckdb") == 6
+    assert days_in(prepared_home / "simtom.duckdb") == 6
 
 
 def test_a_home_that_cannot_be_used_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,10 +265,10 @@ def test_a_home_that_cannot_be_used_is_said(tmp_path: Path, monkeypatch: pytest.
         assert "Set SIMTOM_HOME to a folder of yours" in " ".join(result.output.split())
 
 
-def test_a_scenario_named_like_a_word_of_sql_can_be_queried_as_the_summary_says(home: Path) -> None:
-    (home / "select.yaml").write_text("name: select\nextends: baseline\n")
-    result = simtom("run", str(home / "select.yaml"), "--to", "2024-01-02", *SMALL)
+def test_a_scenario_named_like_a_word_of_sql_can_be_queried_as_the_summary_says(prepared_home: Path) -> None:
+    (prepared_home / "select.yaml").write_text("name: select\nextends: baseline\n")
+    result = simtom("run", str(prepared_home / "select.yaml"), "--to", "2024-01-02", *SMALL)
     assert result.exit_code == 0, result.output
     queries = [line for line in result.output.splitlines() if line.endswith(";")]
-    with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(prepared_home / "simtom.duckdb"), read_only=True) as connection:
         assert all(connection.execute(query).fetchall() for query in queries)

@@ -35,7 +35,8 @@ HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); pri
 
 
 @pytest.fixture
-def ticking(home: Path) -> Path:
+def ticking(prepared_home: Path) -> Path:
+    home = prepared_home
     for folder in ("scenarios", "generators", "hold", "reached", "broken"):
         (home / folder).mkdir()
     shutil.copy(PLUGIN, home / "generators")

@@ -16,7 +16,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from simtom_pipeline.assets.instance import UNFINISHED, prepare_instance
+from simtom_pipeline.assets.instance import UNFINISHED
 
 PROJECT = Path(__file__).parents[2]
 SIMTOM = [sys.executable, "-m", "simtom_pipeline"]
@@ -29,20 +29,10 @@ volume: {base_daily_volume: 20}
 """
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose Dagster instance is set up, to be copied."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", "")
-        folder = tmp_path_factory.mktemp("prepared")
-        prepare_instance(folder)
-        yield folder
-
-
 @pytest.fixture
-def ticking(home: Path, prepared: Path) -> Path:
+def ticking(prepared_home: Path) -> Path:
     """A home with a generator that can be stopped, and its scenario."""
-    shutil.copytree(prepared, home, dirs_exist_ok=True)
+    home = prepared_home
     for folder in ("scenarios", "generators", "hold", "reached"):
         (home / folder).mkdir()
     shutil.copy(PROJECT / "tests" / "support" / "plugins" / "slow_days.py", home / "generators")

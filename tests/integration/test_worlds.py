@@ -1,5 +1,6 @@
 """A file holds one world of a scenario: others are refused before the first row, unless asked for."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,23 @@ from tests.support.visits import furnish
 LATER = ["--from", "2024-01-19"]
 
 
-@pytest.fixture
-def visits(home: Path) -> Path:
-    """The file of a home with a small scenario, of which eleven days have landed."""
+@pytest.fixture(scope="module")
+def landed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a small scenario, of which eleven days have landed; to be copied."""
+    home = tmp_path_factory.mktemp("landed") / "home"
+    shutil.copytree(prepared, home)
     furnish(home, "2024-01-10", "2024-01-20")
-    assert simtom("run", "visits").exit_code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMTOM_HOME", str(home))
+        patch.setenv("DAGSTER_HOME", "")
+        assert simtom("run", "visits").exit_code == 0
+    return home
+
+
+@pytest.fixture
+def visits(home: Path, landed: Path) -> Path:
+    """The file of a home of the test's own with those days."""
+    shutil.copytree(landed, home, dirs_exist_ok=True)
     return home / "simtom.duckdb"
 
 
