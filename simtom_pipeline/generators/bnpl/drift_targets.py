@@ -174,6 +174,30 @@ def _signal(name: str) -> Target:
 # the table ----------------------------------------------------------------------------------------------
 
 
+def _customer_targets() -> tuple[Target, ...]:
+    """What customers are for good: shares of purchases by the attributes of who buys."""
+    return (
+        _customer_shares(
+            "device_type",
+            f"{PURCHASES} JOIN {{schema}}.devices d USING (device_id)",
+            "d.device_type",
+            (*_columns("devices", "device_type", "device_os"), *BUYER),
+        ),
+        _customer_shares(
+            "payment_provider",
+            f"{PURCHASES} JOIN {{schema}}.payment_methods m USING (payment_method_id)",
+            "m.payment_provider",
+            ("payment_methods.payment_provider", *BUYER),
+        ),
+        _customer_shares("age_bracket", expression=AGE_BRACKET_AT_SIGNUP),
+        _customer_shares("income_bracket"),
+        _customer_shares("credit_score_range"),
+        _customer_shares("verification_level"),
+        _customer_shares("address_stability"),
+        _customer_shares("state", descendants=("customers.state", *BUYER)),
+    )
+
+
 def lender_targets(settings: config.BnplSettings) -> TargetTable:
     """All that can drift for the lender."""
     return TargetTable(
@@ -206,24 +230,7 @@ def lender_targets(settings: config.BnplSettings) -> TargetTable:
                 "t.risk_scenario",
                 (*BEHAVIOR, *PRODUCT),
             ),
-            _customer_shares(
-                "device_type",
-                f"{PURCHASES} JOIN {{schema}}.devices d USING (device_id)",
-                "d.device_type",
-                (*_columns("devices", "device_type", "device_os"), *BUYER),
-            ),
-            _customer_shares(
-                "payment_provider",
-                f"{PURCHASES} JOIN {{schema}}.payment_methods m USING (payment_method_id)",
-                "m.payment_provider",
-                ("payment_methods.payment_provider", *BUYER),
-            ),
-            _customer_shares("age_bracket", expression=AGE_BRACKET_AT_SIGNUP),
-            _customer_shares("income_bracket"),
-            _customer_shares("credit_score_range"),
-            _customer_shares("verification_level"),
-            _customer_shares("address_stability"),
-            _customer_shares("state", descendants=("customers.state", *BUYER)),
+            *_customer_targets(),
             _coefficient(LOG_ODDS, is_intercept=True),
             *(_signal(name) for name in config.Coefficients.model_fields),
             Target(OUTCOME, "prior", ParameterKind.RATE, nothing_added, DEFAULTS, PRIOR_COLUMNS, OUTCOME),
