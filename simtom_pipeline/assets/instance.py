@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import yaml
 from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock, Timeout
 
@@ -30,13 +31,15 @@ UNCAPTURED = {
     }
 }
 SHIPPED_CONFIGURATION = Path(__file__).with_name("dagster.yaml")
+EVENT_LOG_CONFIGURATION = Path(__file__).with_name("dagster_event_log.yaml")
 
 
 def prepare_instance(home: Path) -> Path:
     """Make the instance folder ready and the one that Dagster uses in this process; returns it.
 
     Two processes that open a fresh instance at once break its migrations, so the first one initialises
-    it under a lock. A configuration that the user has edited is kept.
+    it under a lock. A configuration that the user has edited is kept; one that does not say where events
+    are stored is told.
     """
     # Where a signal comes while a connection is closed, SQLAlchemy would log its traceback.
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
@@ -45,13 +48,22 @@ def prepare_instance(home: Path) -> Path:
     _keep_out_of_git(home)
     os.environ["DAGSTER_HOME"] = str(folder)
     with FileLock(folder / ".initialising"):
-        if not (folder / "dagster.yaml").exists():
-            write_whole(folder / "dagster.yaml", SHIPPED_CONFIGURATION.read_bytes())
+        _configure((folder / "dagster.yaml").resolve())
         if not (folder / ".initialised").exists():
             with dg.DagsterInstance.get() as instance:
                 instance.get_runs(limit=1)
             (folder / ".initialised").touch()
     return folder
+
+
+def _configure(file: Path) -> None:
+    text = (file if file.exists() else SHIPPED_CONFIGURATION).read_text()
+    try:
+        settings = yaml.safe_load(text) or {}
+    except yaml.YAMLError:
+        return  # Dagster says what is wrong with it
+    if isinstance(settings, dict) and not {"storage", "event_log_storage"} & settings.keys():
+        write_whole(file, f"{text.rstrip()}\n{EVENT_LOG_CONFIGURATION.read_text()}".encode())
 
 
 def command_instance(folder: Path) -> dg.DagsterInstance:
