@@ -72,6 +72,7 @@ class BatchedEventLogStorage(SqliteEventLogStorage):
         return create_engine(
             self.conn_string_for_shard(shard),
             poolclass=NullPool,
+            hide_parameters=True,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
         )
 

@@ -94,7 +94,7 @@ def test_a_full_disk_under_the_data_is_named_and_keeps_whole_days(home: Path, sm
     assert days_in(file) == landed + 20
 
 
-@pytest.mark.parametrize("room_kilobytes", [60, 1000])
+@pytest.mark.parametrize("room_kilobytes", [60, 1600])
 def test_a_full_disk_under_dagsters_history_is_named(
     tmp_path: Path, small_disk: Mount, room_kilobytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_full_disk_under_dagsters_history_is_named(
     furnish(home)
     (folder / "filler").write_bytes(bytes(shutil.disk_usage(folder).free - room_kilobytes * 1000))
     done = run(home, file, "--set", "volume.base_daily_volume=20")
-    landed = days_in(file) if room_kilobytes == 1000 else 0
+    landed = days_in(file) if room_kilobytes == 1600 else 0
     assert_said(done, folder, landed)
     (folder / "filler").unlink()
     assert known_to_dagster(home) <= landed
