@@ -18,7 +18,7 @@ from .contracts import TableContract
 from .simulation import Simulation
 
 DAYS_PER_TRANSACTION = 30
-ROWS_PER_TRANSACTION = 2_000_000
+ROWS_PER_TRANSACTION = 1_000_000
 """A batch ends after so many days or rows, whichever comes first: this bounds the memory."""
 
 MAX_DAYS_PER_CHUNK = 5

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from ..contracts import TableContract, ViewContract
+from ..contracts import TableContract
 from ..history import RowsPerDay, land_history
 from ..landing import Database, Storage, schema_of
 from ..landing.records import FRESH_TAG, Recorder
@@ -114,13 +114,6 @@ def _attach_rows_per_day(context: dg.AssetExecutionContext, relations: Relations
                 )
 
 
-def _view_count(database: Database, scenario: Scenario, view: ViewContract) -> dict[str, int]:
-    """Rows of a view; a table macro has none before it is asked about a moment."""
-    if view.parameters:
-        return {}
-    return {"dagster/row_count": database.count(schema_of(scenario.name, view), view.name)}
-
-
 def _rows(database: Database, scenario: Scenario, contract: TableContract) -> int:
     return database.count(schema_of(scenario.name, contract), contract.name)
 
@@ -173,10 +166,8 @@ def _views(relations: Relations, database: str, pool: str | None) -> Iterator[dg
     def views(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:
         with database.open() as landed:
             landed.ensure(relations)
-            for view in relations.views:
-                yield dg.MaterializeResult(
-                    asset_key(scenario, view), metadata=_view_count(landed, scenario, view)
-                )
+        for view in relations.views:
+            yield dg.MaterializeResult(asset_key(scenario, view))
 
     yield views
 

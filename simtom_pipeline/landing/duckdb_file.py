@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +15,7 @@ from .. import disk
 from ..interrupts import held_back
 from ..relations import Relations
 from ..sql import quoted, text
+from . import memory
 from .ddl import create_table, create_view, schema_of
 from .fit import check_fits, location_of
 from .storage import Connection, Database, LandingError, Record, nothing
@@ -63,6 +65,7 @@ class DuckDBFile:
                     self.path.parent.mkdir(parents=True, exist_ok=True)
                 connection = stack.enter_context(self._connected(read_only))
             stack.callback(connection.close)
+            _bound(connection)
             yield DuckDBDatabase(connection)
 
     def _connected(self, read_only: bool) -> AbstractContextManager[Connection]:
@@ -78,7 +81,9 @@ class DuckDBFile:
         ------
         LandingError : as `open`.
         """
-        with _room_for(self.path), duckdb.connect() as connection:
+        with _room_for(self.path), TemporaryDirectory() as folder, duckdb.connect() as connection:
+            _bound(connection)
+            connection.execute(f"SET temp_directory = {text(folder)}")
             with _explained(self.path):
                 connection.execute(f"ATTACH {text(self.address)} AS {READ} (READ_ONLY)")
             connection.execute(f"USE {READ}")
@@ -171,6 +176,11 @@ class DuckDBDatabase:
             self.connection.execute(statement)
 
 
+def _bound(connection: Connection) -> None:
+    """Keep a connection's database within its share of the memory."""
+    connection.execute(f"SET memory_limit = '{memory.of_database()}B'")
+
+
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turns DuckDB's errors about opening the file into messages that say what to do."""
@@ -184,9 +194,11 @@ def _explained(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _room_for(path: Path) -> Iterator[None]:
-    """Turns errors that come of a full disk, from whatever statement, into a message that names the disk."""
+    """Turns errors that come of a full disk or memory, from whatever statement, into a message about it."""
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise LandingError(memory.refusal(error)) from error
     except (duckdb.Error, OSError) as error:
         if not disk.is_full(error):
             raise

@@ -11,7 +11,37 @@ from scipy import stats
 
 MIN_VARIANCE = 10.0
 """Neighbouring groups are pooled until the variance of the sum of their outcomes is about this."""
-MAX_GROUPS = 50
+TOO_FEW_FOR_AN_AUC = "an AUC needs two outcomes of each kind"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over rows that each have an outcome (0 or 1) and the probability p that it was drawn with.
+
+    Attributes
+    ----------
+    rows, yes, expected : how many they are, how many of them are 1, and the sum of p.
+    variance, skewness : sums of p (1 - p) and p (1 - p) (1 - 2 p).
+    impossible : how many have an outcome that their probability rules out.
+    """
+
+    rows: int
+    yes: float
+    expected: float
+    variance: float
+    skewness: float
+    impossible: int
+
+
+@dataclass(frozen=True)
+class GroupSums:
+    """The same sums over each of k groups of rows, shapes (k,)."""
+
+    rows: np.ndarray
+    yes: np.ndarray
+    expected: np.ndarray
+    variance: np.ndarray
+    impossible: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -30,21 +60,14 @@ class GroupTest:
     p_value: float
 
 
-def compare_groups(outcome: np.ndarray, probability: np.ndarray, group: np.ndarray) -> GroupTest:
-    """Compare outcomes (0 or 1) with their probabilities over groups 0 ... k - 1; shapes (n,)."""
-    variance = np.bincount(group, probability * (1 - probability))
-    pooled = _pool(variance)[group]
-    variance = np.bincount(pooled, probability * (1 - probability))
-    observed, expected = np.bincount(pooled, outcome), np.bincount(pooled, probability)
+def compare_groups(sums: GroupSums) -> GroupTest:
+    """Compare outcomes with their probabilities over groups, pooled with their neighbours where small."""
+    pool = _pool(sums.variance)
+    variance, yes, expected = (np.bincount(pool, of) for of in (sums.variance, sums.yes, sums.expected))
     varies = variance > 0
-    z = (observed - expected)[varies] / np.sqrt(variance[varies])
-    p_value = 0.0 if _impossible(outcome, probability) else excess_p(z, variance[varies])
-    return GroupTest(observed, expected, np.bincount(pooled), p_value)
-
-
-def _impossible(outcome: np.ndarray, probability: np.ndarray) -> bool:
-    """Whether something happened whose probability is zero, or did not though it is one."""
-    return bool(np.any(np.where(outcome > 0, probability, 1 - probability) <= 0))
+    z = (yes - expected)[varies] / np.sqrt(variance[varies])
+    p_value = 0.0 if sums.impossible.any() else excess_p(z, variance[varies])
+    return GroupTest(yes, expected, np.bincount(pool, sums.rows).astype(np.int64), p_value)
 
 
 def _pool(variance: np.ndarray) -> np.ndarray:
@@ -67,60 +90,44 @@ def excess_p(z: np.ndarray, variance: np.ndarray) -> float:
     return float(stats.gamma.sf(float((z**2).sum()), len(z) ** 2 / spread, scale=spread / len(z)))
 
 
-def total_p(outcome: np.ndarray, probability: np.ndarray) -> float:
-    """Two-sided p-value of the number of outcomes given their probabilities, shapes (n,).
+def total_p(totals: Totals) -> float:
+    """Two-sided p-value of the number of outcomes given their probabilities.
 
     Poisson-binomial by a skewed normal of the same three moments (Cornish & Fisher 1938, first order).
     """
-    variance = float((probability * (1 - probability)).sum())
-    if _impossible(outcome, probability):
+    if totals.impossible:
         return 0.0
-    if variance == 0:
+    if totals.variance == 0:
         return 1.0
-    skew = float((probability * (1 - probability) * (1 - 2 * probability)).sum()) / variance**1.5
-    z = float(outcome.sum() - probability.sum()) / variance**0.5
+    skew = totals.skewness / totals.variance**1.5
+    z = (totals.yes - totals.expected) / totals.variance**0.5
     return float(min(2 * stats.norm.sf(abs(z - skew * (z**2 - 1) / 6)), 1.0))
 
 
-def quantile_groups(values: np.ndarray, most: int = MAX_GROUPS) -> np.ndarray:
-    """Groups of neighbouring values, about equally large, equal values together; 0 ... k - 1, shape (n,)."""
-    edges = np.unique(np.quantile(values, np.arange(1, most) / most, method="higher"))
-    return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]
+def auc(yes: np.ndarray, no: np.ndarray) -> tuple[float, float]:
+    """Area under the ROC curve and its standard error, given how many of each kind a score's levels have.
 
-
-def auc(outcome: np.ndarray, score: np.ndarray, cluster: np.ndarray | None = None) -> tuple[float, float]:
-    """Area under the ROC curve of a score and its standard error, shapes (n,).
-
-    Standard error: DeLong, DeLong & Clarke-Pearson 1988; rows of one cluster 0 ... k - 1 may depend on each
-    other (Obuchowski 1997).
+    Levels ascend, shapes (k,). Standard error: DeLong, DeLong & Clarke-Pearson 1988.
 
     Raises
     ------
     ValueError : fewer than two outcomes of a kind.
     """
-    level = np.unique(score, return_inverse=True)[1]
-    yes = np.bincount(level, outcome)
-    no = np.bincount(level) - yes
     m, n = yes.sum(), no.sum()
     if m < 2 or n < 2:
-        raise ValueError("an AUC needs two outcomes of each kind")
+        raise ValueError(TOO_FEW_FOR_AN_AUC)
     beats = (np.cumsum(no) - no / 2) / n  # share of the no's that a yes of this level ranks above
     beaten = 1 - (np.cumsum(yes) - yes / 2) / m  # share of the yes's that rank above a no of this level
     area = float((yes * beats).sum() / m)
-    influence = np.where(outcome > 0, (beats[level] - area) / (m - 1), (beaten[level] - area) / (n - 1))
-    return area, _root_sum(influence, cluster)
+    squares = yes * ((beats - area) / (m - 1)) ** 2 + no * ((beaten - area) / (n - 1)) ** 2
+    return area, float(squares.sum() ** 0.5)
 
 
-def rate(outcome: np.ndarray, cluster: np.ndarray | None = None) -> tuple[float, float]:
-    """Share of yes and its standard error, rows of one cluster 0 ... k - 1 depending on each other."""
-    share = float(outcome.mean())
-    return share, _root_sum((outcome - share) / len(outcome), cluster)
-
-
-def _root_sum(influence: np.ndarray, cluster: np.ndarray | None) -> float:
-    """Root of the sum of squares, over clusters if there are any."""
-    total = influence if cluster is None else np.bincount(cluster, influence)
-    return float((total**2).sum() ** 0.5)
+def auc_of_scores(outcome: np.ndarray, score: np.ndarray) -> tuple[float, float]:
+    """`auc` of a score, shapes (n,)."""
+    level = np.unique(score, return_inverse=True)[1]
+    yes = np.bincount(level, outcome)
+    return auc(yes, np.bincount(level) - yes)
 
 
 def clopper_pearson(count: float, n: float, confidence: float) -> tuple[float, float]:
@@ -131,12 +138,14 @@ def clopper_pearson(count: float, n: float, confidence: float) -> tuple[float, f
     return low, high
 
 
-def rate_interval(outcome: np.ndarray, cluster: np.ndarray | None, confidence: float) -> tuple[float, float]:
-    """Clopper-Pearson's interval for as many independent rows as tell as much (Korn & Graubard 1998)."""
-    share, error = rate(outcome, cluster)
-    independent = (share * (1 - share) / len(outcome)) ** 0.5
-    rows = len(outcome) * min((independent / error) ** 2, 1.0) if error > 0 else len(outcome)
-    return clopper_pearson(share * rows, rows, confidence)
+def rate_interval(share: float, error: float, rows: int, confidence: float) -> tuple[float, float]:
+    """Clopper-Pearson's interval for as many independent rows as tell as much (Korn & Graubard 1998).
+
+    `error` is the standard error of the share, which is larger where rows depend on each other.
+    """
+    independent = (share * (1 - share) / rows) ** 0.5
+    telling = rows * min((independent / error) ** 2, 1.0) if error > 0 else rows
+    return clopper_pearson(share * telling, telling, confidence)
 
 
 def normal_interval(estimate: float, error: float, confidence: float) -> tuple[float, float]:
@@ -145,17 +154,17 @@ def normal_interval(estimate: float, error: float, confidence: float) -> tuple[f
     return estimate - z * error, estimate + z * error
 
 
-def auc_of_groups(outcome: np.ndarray, group: np.ndarray) -> tuple[float, float]:
-    """AUC of ranking by the rate of yes in each row's group 0 ... k - 1, and its standard error; shapes (n,).
+def auc_of_groups(ranking: GroupSums, judging: GroupSums) -> tuple[float, float]:
+    """AUC of ranking groups by their rate of yes, and its standard error.
 
-    The rates are those of every other row, the ranking is judged on the rows between.
+    Some rows of each of k groups rank it, the others judge the ranking.
 
     Raises
     ------
     ValueError : fewer than two outcomes of a kind among the rows that judge.
     """
-    groups = int(group.max()) + 1
-    yes = np.bincount(group[::2], outcome[::2], minlength=groups)
-    rows = np.bincount(group[::2], minlength=groups)
-    share = np.where(rows > 0, yes / np.maximum(rows, 1), outcome[::2].mean())
-    return auc(outcome[1::2], share[group[1::2]])
+    overall = ranking.yes.sum() / max(ranking.rows.sum(), 1)
+    share = np.where(ranking.rows > 0, ranking.yes / np.maximum(ranking.rows, 1), overall)
+    level = np.unique(share, return_inverse=True)[1]
+    yes = np.bincount(level, judging.yes)
+    return auc(yes, np.bincount(level, judging.rows) - yes)

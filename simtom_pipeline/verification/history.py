@@ -17,6 +17,7 @@ from ..relations import Relations
 from ..scenarios.models import Scenario
 from ..simulation import Simulation
 from . import queries
+from .draws import Draws, keep_draws
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,15 +83,15 @@ class LandedHistory:
         """The table with a row for each draw of an outcome."""
         return self.relations.table(declared.events or self.relations.event_table)
 
-    def outcomes(self, declared: DeclaredOutcome) -> queries.DrawnOutcomes:
-        """Outcome and true probability of each of an outcome's events, in the order of their key."""
-        at = ("outcomes", declared.table, declared.column)
+    def draws(self, declared: DeclaredOutcome) -> Draws:
+        """Every landed draw of an outcome."""
+        at = ("draws", declared.table, declared.column)
         if at not in self.memory:
             events = self.events_of(declared)
             (key,) = events.primary_key
-            self.memory[at] = queries.outcomes(self.connection, self.name, declared, events.name, key)
-        drawn: queries.DrawnOutcomes = self.memory[at]
-        return drawn
+            self.memory[at] = keep_draws(self.connection, self.name, declared, events.name, key)
+        found: Draws = self.memory[at]
+        return found
 
     def per_day(self, sql: str, parameters: Mapping[str, Any] | None = None) -> np.ndarray:
         """Counts of a query that yields (day, count), for each landed day, shape (days,)."""

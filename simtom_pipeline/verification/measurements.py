@@ -16,13 +16,13 @@ import pyarrow as pa
 from ..contracts import TableContract
 from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY, LedgerPart
 from ..landing import Database
-from ..moments import day_of
 from ..relations import MEASURED_TABLES
 from ..simulation import Simulation
 from ..validation.drift import Bins, Size, Yardstick
-from ..validation.outcomes import auc
+from ..validation.outcomes import auc_of_scores
 from . import queries
 from .as_simulated import as_simulated
+from .by_day import by_day
 from .history import LandedHistory, once
 
 Rows = list[dict[str, Any]]
@@ -107,14 +107,6 @@ def daily_ledger(history: LandedHistory, parts: Sequence[LedgerPart]) -> Rows:
     return rows
 
 
-def _rows_of_days(number: np.ndarray) -> dict[date, np.ndarray]:
-    """Numbers of the rows of each day, given days since 1970-01-01, shape (n,)."""
-    order = np.argsort(number, kind="stable")
-    days, start = np.unique(number[order], return_index=True)
-    parts = np.split(order, start[1:]) if len(days) else []
-    return dict(zip(map(day_of, days), parts, strict=True))
-
-
 NOTHING = Size(None, None, None, None, None, None)
 
 
@@ -129,23 +121,28 @@ def realised_sizes(
         return {
             day: (count, Size(None, float(count), None, None, None, None)) for day, count in counts.items()
         }
-    number, values = queries.measured(history.connection, history.name, entry)
-    of_day = {day: values[rows] for day, rows in _rows_of_days(number).items()}
-    yardstick = yardstick_of(entry, of_day, bool(part.measured and part.measured.of_logarithm))
-    return {day: (len(some), yardstick.size(some)) for day, some in of_day.items()}
+    rows = queries.measured(history.name, entry)
+    yardstick = yardstick_of(history, entry, bool(part.measured and part.measured.of_logarithm))
+    days = by_day(history.connection, rows, "value", order="value")
+    return {day: (len(of["value"]), yardstick.size(np.asarray(of["value"], float))) for day, of in days}
 
 
-def yardstick_of(
-    entry: queries.LedgerEntry, of_day: Mapping[date, np.ndarray], of_logarithm: bool
-) -> Yardstick:
+MAX_WINDOW = 1_000_000
+"""Of a longer reference window so many order statistics stand for all: no share is off by more than 1e-6."""
+
+
+def yardstick_of(history: LandedHistory, entry: queries.LedgerEntry, of_logarithm: bool) -> Yardstick:
     """What days are measured with: the ledger's bins and the landed days of its reference window."""
-    last = entry.reference_to
-    window = [
-        some for day, some in of_day.items() if last is not None and entry.reference_from <= day <= last
-    ]
+    rows = queries.measured(history.name, entry)
+    window = f"day BETWEEN DATE '{entry.reference_from}' AND DATE '{entry.reference_to or date.min}'"
+    step = history.count(f"SELECT count(*) FROM {rows} WHERE {window}") // MAX_WINDOW + 1
+    found = history.connection.execute(
+        f"SELECT value FROM {rows} WHERE {window}"
+        f" QUALIFY (row_number() OVER (ORDER BY value) - 1) % {step} = {step // 2} ORDER BY value"
+    ).fetchnumpy()
     return Yardstick(
         Bins(len(entry.categories), np.array(entry.bin_edges)),
-        np.concatenate(window) if window else np.empty(0),
+        np.asarray(found["value"], float),
         np.array(entry.reference_shares),
         of_logarithm,
     )
@@ -157,14 +154,14 @@ def realised_rates(history: LandedHistory, outcome: str) -> dict[date, tuple[flo
     declared = history.outcome(outcome)
     if declared is None:
         return {}
-    drawn = history.outcomes(declared)
-    rates: dict[date, tuple[float, float | None]] = {}
-    for day, rows in _rows_of_days(drawn.day).items():
-        happened, probability = drawn.outcome[rows], drawn.probability[rows]
-        known = ~np.isnan(happened) & ~np.isnan(probability)
-        happened, probability = happened[known], probability[known]
-        if len(happened):
-            few = min(happened.sum(), len(happened) - happened.sum()) < 2
-            area = None if few else auc(happened, probability)[0]
-            rates[day] = (float(happened.mean()), area)
-    return rates
+    draws = history.draws(declared)
+    known = f"(FROM {draws.rows} WHERE outcome IS NOT NULL AND probability IS NOT NULL)"
+    return {
+        day: _rate(of["outcome"], of["probability"])
+        for day, of in by_day(history.connection, known, "outcome, probability")
+    }
+
+
+def _rate(happened: np.ndarray, probability: np.ndarray) -> tuple[float, float | None]:
+    few = min(happened.sum(), len(happened) - happened.sum()) < 2
+    return float(happened.mean()), None if few else auc_of_scores(happened, probability)[0]

@@ -1,6 +1,6 @@
 """What checks ask the database, in plain SQL: it shares no code with the generators."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -9,11 +9,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ..claims import Claim, DeclaredOutcome, DeclaredShares, ProfileMetric
+from ..claims import Claim, DeclaredShares, ProfileMetric
 from ..contracts import WHOLE_ROW, Column, ForeignKey, TableContract
 from ..landing import table_name
 from ..scenarios.models import Scenario
-from ..sql import quoted, truth_schema
+from ..sql import quoted, text, truth_schema
 
 Connection = duckdb.DuckDBPyConnection
 Row = dict[str, str | int | float]
@@ -230,44 +230,6 @@ def violations(connection: Connection, scenario: str, claim: Claim) -> int:
     return count
 
 
-@dataclass(frozen=True)
-class DrawnOutcomes:
-    """One row for each event's every outcome and probability, in the order of the key, shapes (n,).
-
-    Attributes
-    ----------
-    outcome : 0 or 1; NaN where there is none.
-    probability : that it was drawn with; NaN where there is none.
-    cluster : number of the row's cluster.
-    day : days since 1970-01-01.
-    """
-
-    outcome: np.ndarray
-    probability: np.ndarray
-    cluster: np.ndarray
-    day: np.ndarray
-
-
-def outcomes(
-    connection: Connection, scenario: str, declared: DeclaredOutcome, events: str, key: str
-) -> DrawnOutcomes:
-    """The outcomes of a declaration."""
-    found = connection.execute(
-        f"SELECT CAST(o.{quoted(declared.column)} AS DOUBLE) AS outcome,"
-        f" r.{quoted(declared.probability)} AS probability,"
-        f" dense_rank() OVER (ORDER BY e.{quoted(declared.cluster)}) - 1 AS cluster,"
-        f" date_diff('day', DATE '1970-01-01', e.day) AS day"
-        f" FROM {quoted(scenario, events)} e"
-        f" LEFT JOIN {quoted(scenario, declared.table)} o USING ({quoted(key)})"
-        f" LEFT JOIN {quoted(truth_schema(scenario), declared.truth)} r USING ({quoted(key)})"
-        f" ORDER BY {quoted(key)}"
-    ).fetchnumpy()
-    outcome: np.ndarray = np.ma.filled(np.ma.asarray(found["outcome"], float), np.nan)
-    probability: np.ndarray = np.ma.filled(np.ma.asarray(found["probability"], float), np.nan)
-    cluster, day = (np.asarray(found[name], np.int64) for name in ("cluster", "day"))
-    return DrawnOutcomes(outcome, probability, cluster, day)
-
-
 def rows_per_day(
     connection: Connection, scenario: str, contract: TableContract, where: str = "true"
 ) -> dict[date, int]:
@@ -330,43 +292,20 @@ def ledger_entry(connection: Connection, scenario: str, drift_id: str, target: s
     return LedgerEntry(**values)
 
 
-def measured(connection: Connection, scenario: str, entry: LedgerEntry) -> tuple[np.ndarray, np.ndarray]:
-    """Day (days since 1970-01-01) and value of every landed row, by day; a category is its number."""
+def measured(scenario: str, entry: LedgerEntry) -> str:
+    """Relation of day and value of every row that shows a target; a category is its number."""
     value = f"CAST({entry.measured_as} AS DOUBLE)"
     if entry.categories:
-        value = f"list_position($categories, CAST({entry.measured_as} AS VARCHAR)) - 1"
+        categories = ", ".join(text(category) for category in entry.categories)
+        value = f"list_position([{categories}], CAST({entry.measured_as} AS VARCHAR)) - 1"
     relation = (entry.measured_from or "").format(schema=quoted(scenario))
-    found = connection.execute(
-        f"SELECT date_diff('day', DATE '1970-01-01', t.day) AS day, {value} AS value FROM {relation}"
-        " ORDER BY t.day, value",
-        {"categories": list(entry.categories)} if entry.categories else {},
-    ).fetchnumpy()
-    return np.asarray(found["day"], np.int64), np.asarray(found["value"], float)
+    return f"(SELECT t.day AS day, {value} AS value FROM {relation})"
 
 
-def public_columns(
-    connection: Connection, scenario: str, declared: DeclaredOutcome
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and ranks, shape (n,), of each column that was known before the outcome, in the order of the key.
-
-    Equal values have equal ranks from 0 on, NULL comes first. A name that occurs again is left out.
-    """
-    seen = set(declared.not_public)
-    for relation, key in declared.public.items():
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE simtom_public AS"
-            f" FROM {quoted(scenario, relation)} ORDER BY {quoted(key)}"
-        )
-        names = [name for (name, *_) in connection.execute("DESCRIBE simtom_public").fetchall()]
-        for name in names:
-            if name not in seen:
-                ranks = connection.execute(
-                    f"SELECT dense_rank() OVER (ORDER BY {quoted(name)} NULLS FIRST) - 1 AS rank"
-                    " FROM simtom_public ORDER BY rowid"
-                ).fetchnumpy()
-                yield name, np.asarray(ranks["rank"], np.int64)
-        seen.update(names)
-        connection.execute("DROP TABLE simtom_public")
+def public_columns(connection: Connection, relation: str, not_public: Collection[str]) -> dict[str, str]:
+    """SQL type of each column of a relation that is public, by name."""
+    described = connection.execute(f"DESCRIBE FROM {relation}").fetchall()
+    return {name: kind for name, kind, *_ in described if name not in not_public}
 
 
 def spread_over(days: Sequence[date], count: int) -> list[date]:

@@ -1,7 +1,7 @@
 """Checks of drift: each is what the scenario states, and the ledger shows it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...generators.drift.ledger import DRIFT_LEDGER_DAILY, LedgerPart
-from ...moments import day_number
 from ...scenarios.base import OUTCOME_RATE
 from ...scenarios.drifts import Effect, Sudden
 from ...scenarios.models import Scenario
 from ...simulation import Simulation, make_generator
 from ...validation.decisions import Finding, Verdict, logical, magnitude, worst
 from ...validation.drift import (
+    Bins,
     blocks,
     estimate_psi,
     hellinger,
@@ -23,8 +23,9 @@ from ...validation.drift import (
     psi,
     scheduled_weight,
 )
-from ...validation.outcomes import auc, normal_interval, rate_interval
+from ...validation.outcomes import normal_interval, rate_interval
 from .. import queries
+from ..by_day import by_day
 from ..check import Check
 from ..history import LandedHistory, once
 from ..measurements import yardstick_of
@@ -202,33 +203,62 @@ def _size_violations(entry: queries.LedgerEntry, rows: Rows) -> int:
 
 def _sizes(history: LandedHistory, part: LedgerPart, entry: queries.LedgerEntry, landed: Rows) -> Judged:
     """PSI over blocks of days, or the mean of a target without bins."""
-    number, values = queries.measured(history.connection, history.name, entry)
-    of_day = {day: values[number == day_number(day)] for day in (row["day"] for row in landed)}
+    yardstick = yardstick_of(history, entry, of_logarithm=False)
+    measured = _measured(history, entry, yardstick.bins)
     count, weight = np.array([row["rows"] for row in landed]), np.array([row["w"] for row in landed])
-    yardstick = yardstick_of(entry, of_day, of_logarithm=False)
     window = sum(
-        len(some)
-        for day, some in of_day.items()
+        of.rows
+        for day, of in measured.items()
         if entry.reference_to is not None and entry.reference_from <= day <= entry.reference_to
     )
     for block in blocks(count, weight, ROWS_OF_A_BLOCK, MAX_BLOCKS):
-        some = np.concatenate([of_day[landed[n]["day"]] for n in block])
+        some = [measured[day] for n in block if (day := landed[n]["day"]) in measured]
+        rows = sum(of.rows for of in some)
         if yardstick.bins.count:
             shares = mean_of_blocks([landed[n]["intended_shares"] for n in block], count[block])
             target = psi(shares, np.array(entry.reference_shares))
-            estimate = estimate_psi(yardstick.bins.counts(some), yardstick.reference, window or np.inf)
+            counts = np.sum([of.counts for of in some], axis=0)
+            estimate = estimate_psi(counts, yardstick.reference, window or np.inf)
             tolerance = max(PSI_TOLERANCE * target, SMALL_PSI_TOLERANCE)
             verdict = magnitude(estimate.interval(0.90), estimate.interval(0.999), target, tolerance)
             others = {i for n in block for i, _ in _acting(history)[landed[n]["day"]]} - {part.drift_id}
             what = "PSI, other drifts acting" if others else "PSI"
-            yield _row(what, _about(landed, block), len(some), estimate.value, target), verdict
+            yield _row(what, _about(landed, block), rows, estimate.value, target), verdict
         else:
             (target,) = mean_of_blocks([[landed[n]["intended_mean"]] for n in block], count[block])
-            error = float(some.std() / len(some) ** 0.5)
-            inner, outer = (normal_interval(float(some.mean()), error, c) for c in (0.90, 0.999))
+            mean, deviation = _mean_and_deviation(some)
+            inner, outer = (normal_interval(mean, deviation / rows**0.5, c) for c in (0.90, 0.999))
             tolerance = history.scenario.checks.rate_tolerance * abs(float(target)) + SAME
             verdict = magnitude(inner, outer, float(target), tolerance)
-            yield _row("mean", _about(landed, block), len(some), some.mean(), target), verdict
+            yield _row("mean", _about(landed, block), rows, mean, target), verdict
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What a day's values of a target come to: rows, mean, mean square about it, and rows in each bin."""
+
+    rows: int
+    mean: float
+    variance: float
+    counts: np.ndarray
+
+
+def _measured(history: LandedHistory, entry: queries.LedgerEntry, bins: Bins) -> dict[date, _Measured]:
+    rows = queries.measured(history.name, entry)
+    found = {}
+    for day, of in by_day(history.connection, rows, "value", order="value"):
+        values = np.asarray(of["value"], float)
+        counts = bins.counts(values) if bins.count else np.empty(0)
+        found[day] = _Measured(len(values), float(values.mean()), float(values.var()), counts)
+    return found
+
+
+def _mean_and_deviation(days: Sequence[_Measured]) -> tuple[float, float]:
+    """Of all values of some days together."""
+    rows, means = np.array([of.rows for of in days]), np.array([of.mean for of in days])
+    mean = float(np.average(means, weights=rows))
+    spread = np.array([of.variance for of in days]) + (means - mean) ** 2
+    return mean, float(np.average(spread, weights=rows)) ** 0.5
 
 
 def _about(landed: Rows, block: np.ndarray) -> str:
@@ -247,31 +277,30 @@ def _rates(history: LandedHistory, part: LedgerPart) -> Judged:
     landed = [row for row in daily_rows(history)[part.drift_id, part.target] if row["rows"]]
     if declared is None or not landed:
         return
-    drawn, stationary = history.outcomes(declared), declared.is_reference
+    draws, stationary = history.draws(declared), declared.is_reference
     count, weight = np.array([row["rows"] for row in landed]), np.array([row["w"] for row in landed])
     rate = np.array([row["expected_default_rate"] for row in landed])
     needed = OUTCOMES_OF_A_BLOCK / max(float(rate.max()), 1e-9)
     for block in blocks(count, weight, needed, MAX_BLOCKS):
-        chosen = np.isin(drawn.day, [day_number(landed[n]["day"]) for n in block])
-        outcome, cluster = drawn.outcome[chosen], np.unique(drawn.cluster[chosen], return_inverse=True)[1]
+        chosen = draws.on([landed[n]["day"] for n in block])
         target = float(np.average(rate[block], weights=count[block]))
-        inner, outer = (rate_interval(outcome, cluster, confidence) for confidence in (0.90, 0.999))
+        rows, (share, error) = chosen.totals.rows, chosen.rate
+        inner, outer = (rate_interval(share, error, rows, confidence) for confidence in (0.90, 0.999))
         verdict = magnitude(inner, outer, target, history.scenario.checks.rate_tolerance * target)
         if verdict is Verdict.FAILED and not stationary:
             verdict = Verdict.INCONCLUSIVE
         what = f"{declared.name or declared.column} rate"
-        yield _row(what, _about(landed, block), len(outcome), outcome.mean(), target), verdict
+        yield _row(what, _about(landed, block), rows, share, target), verdict
     settled = np.flatnonzero(weight >= SETTLED)
     areas = np.array([row["expected_bayes_auc"] for row in landed])[settled]
     if len(settled) == 0 or np.ptp(areas) > SAME or part.rows[0]["schedule"] == "seasonal":
         return
-    chosen = np.isin(drawn.day, [day_number(landed[n]["day"]) for n in settled])
-    if min(drawn.outcome[chosen].sum(), (1 - drawn.outcome[chosen]).sum()) < 2:
+    chosen = draws.on([landed[n]["day"] for n in settled])
+    if min(chosen.totals.yes, chosen.totals.rows - chosen.totals.yes) < 2:
         return
-    cluster = np.unique(drawn.cluster[chosen], return_inverse=True)[1]
-    estimate, error = auc(drawn.outcome[chosen], drawn.probability[chosen], cluster)
+    estimate, error = chosen.auc()
     inner, outer = (normal_interval(estimate, error, confidence) for confidence in (0.90, 0.999))
     verdict = magnitude(inner, outer, float(areas[0]), history.scenario.checks.auc_tolerance)
     if verdict is Verdict.FAILED and not stationary:
         verdict = Verdict.INCONCLUSIVE
-    yield _row("Bayes AUC", _about(landed, settled), int(chosen.sum()), estimate, areas[0]), verdict
+    yield _row("Bayes AUC", _about(landed, settled), chosen.totals.rows, estimate, areas[0]), verdict

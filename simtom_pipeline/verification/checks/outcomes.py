@@ -1,27 +1,29 @@
 """Checks of outcomes that were drawn with a known probability: calibration, rate, Bayes AUC, leakage."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 
 from ...claims import DeclaredOutcome
-from ...moments import day_number, day_of
+from ...contracts import TableContract
 from ...simulation import Simulation
+from ...sql import quoted
 from ...validation.decisions import Finding, Verdict, exactness, holm, logical, magnitude, worst
 from ...validation.outcomes import (
-    MAX_GROUPS,
-    auc,
+    Totals,
     auc_of_groups,
     compare_groups,
     normal_interval,
-    quantile_groups,
     rate_interval,
     total_p,
 )
 from .. import queries
 from ..check import Check
+from ..draws import Draws
+from ..groups import Halves, sums_by_column, sums_by_probability
 from ..history import LandedHistory
 
 MIN_OUTCOMES = 25
@@ -53,65 +55,54 @@ def _table_of(name: str, declared: DeclaredOutcome) -> str:
 
 @dataclass
 class Outcomes:
-    """The landed draws of one declared outcome, in the order of their key."""
+    """The landed draws of one declared outcome."""
 
     history: LandedHistory
     declared: DeclaredOutcome
 
-    @cached_property
-    def _rows(self) -> queries.DrawnOutcomes:
-        return self.history.outcomes(self.declared)
+    @property
+    def draws(self) -> Draws:
+        """All of them."""
+        return self.history.draws(self.declared)
 
     @property
-    def drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        """Outcome (0 or 1) and the probability it was drawn with, shapes (n,)."""
-        return self._rows.outcome, self._rows.probability
+    def totals(self) -> Totals:
+        """Their sums."""
+        return self.draws.totals
 
     @property
-    def cluster(self) -> np.ndarray:
-        """Number of each row's cluster, shape (n,)."""
-        return self._rows.cluster
-
-    @cached_property
     def expected_rate(self) -> float:
         """Expected share of yes among the landed rows."""
-        days, rows = np.unique(self._rows.day, return_counts=True)
-        rates = [self.declared.rate(day_of(day)) for day in days]
-        return float(np.average(rates, weights=rows))
+        rows = self.draws.per_day
+        return float(np.average([self.declared.rate(day) for day in rows], weights=list(rows.values())))
 
     @cached_property
-    def before_drift(self) -> np.ndarray:
-        """Rows of the days before any drift, a mask of shape (n,)."""
-        first = self.declared.drifts_from
-        rows: np.ndarray = self._rows.day < (np.inf if first is None else day_number(first))
-        return rows
+    def before_drift(self) -> Draws:
+        """Those of the days before any drift."""
+        return self.draws.before(self.declared.drifts_from)
 
     @property
     def unusable(self) -> Finding | None:
         """What to say where events have not one outcome and probability each, or too few are expected."""
-        outcome, probability = self.drawn
-        wrong = int((~((probability >= 0) & (probability <= 1)) | np.isnan(outcome)).sum())
         events = self.history.relations.name_of(self.history.events_of(self.declared))
-        wrong += len(outcome) - self.history.count(f"SELECT count(*) FROM {events}")
-        if wrong:
+        surplus = self.totals.rows - self.history.count(f"SELECT count(*) FROM {events}")
+        if wrong := self.draws.unusable + surplus:
             return logical(wrong, "every event has one outcome, and one probability between 0 and 1")
-        expected = min(float(probability.sum()), float((1 - probability).sum()))
+        expected = min(self.totals.expected, self.totals.rows - self.totals.expected)
         return self._too_few() if expected < MIN_OUTCOMES else None
 
     @property
     def unrankable(self) -> Finding | None:
         """The same, or that too few are there to tell how well something ranks them."""
-        yes = self.drawn[0].sum()
-        few = min(yes, len(self.drawn[0]) - yes) < MIN_OUTCOMES
+        few = min(self.totals.yes, self.totals.rows - self.totals.yes) < MIN_OUTCOMES
         return self.unusable or (self._too_few() if few else None)
 
     def _too_few(self) -> Finding:
-        outcome, probability = self.drawn
-        count, expected = int(outcome.sum()), float(probability.sum())
+        count, n, expected = int(self.totals.yes), self.totals.rows, self.totals.expected
         return Finding(
             Verdict.INCONCLUSIVE,
-            f"{count} of {len(outcome)} where {expected:.1f} are expected: too few to tell",
-            {"n": len(outcome), "count": count, "expected": expected},
+            f"{count} of {n} where {expected:.1f} are expected: too few to tell",
+            {"n": n, "count": count, "expected": expected},
         )
 
     def over_the_reference(
@@ -128,9 +119,8 @@ def declared_probability(outcomes: Outcomes) -> Finding:
     """Outcomes are coins with their declared probability: in total, and over groups of like probability."""
     if unusable := outcomes.unusable:
         return unusable
-    outcome, probability = outcomes.drawn
-    groups = compare_groups(outcome, probability, quantile_groups(probability))
-    total, grouped = holm([total_p(outcome, probability), groups.p_value])
+    totals, groups = outcomes.totals, compare_groups(sums_by_probability(outcomes.draws))
+    total, grouped = holm([total_p(totals), groups.p_value])
     # Any misfit is an error: the tolerance is zero.
     verdict = worst([exactness(p, 1.0, 0.0, outcomes.history.alpha) for p in (total, grouped)])
     rows = tuple(
@@ -139,11 +129,11 @@ def declared_probability(outcomes: Outcomes) -> Finding:
     )
     return Finding(
         verdict,
-        f"{int(outcome.sum())} of {len(outcome)} where {probability.sum():.1f} are expected",
+        f"{int(totals.yes)} of {totals.rows} where {totals.expected:.1f} are expected",
         {
-            "n": len(outcome),
-            "count": int(outcome.sum()),
-            "expected": float(probability.sum()),
+            "n": totals.rows,
+            "count": int(totals.yes),
+            "expected": totals.expected,
             "total_p": float(total),
             "groups_p": float(grouped),
         },
@@ -155,16 +145,15 @@ def outcome_rate(outcomes: Outcomes) -> Finding:
     """The share of yes is what the scenario states, within `rate_tolerance` of it."""
     if unusable := outcomes.unusable:
         return unusable
-    outcome, _ = outcomes.drawn
-    count, n, target = int(outcome.sum()), len(outcome), outcomes.expected_rate
-    inner, outer = (rate_interval(outcome, outcomes.cluster, confidence) for confidence in (0.90, 0.999))
+    (share, error), n, target = outcomes.draws.rate, outcomes.totals.rows, outcomes.expected_rate
+    inner, outer = (rate_interval(share, error, n, confidence) for confidence in (0.90, 0.999))
     tolerance = outcomes.history.scenario.checks.rate_tolerance * target
     return outcomes.over_the_reference(
         magnitude(inner, outer, target, tolerance),
-        f"{count / n:.4%} where {target:.4%} is stated",
+        f"{share:.4%} where {target:.4%} is stated",
         {
             "n": n,
-            "rate": count / n,
+            "rate": share,
             "low_90": inner[0],
             "high_90": inner[1],
             "expected": target,
@@ -177,19 +166,18 @@ def bayes_auc(outcomes: Outcomes) -> Finding:
     """Before any drift, ranking by the true probability reaches the AUC that the scenario states."""
     if unusable := outcomes.unrankable:
         return unusable
-    outcome, probability = (values[outcomes.before_drift] for values in outcomes.drawn)
-    if min(outcome.sum(), (1 - outcome).sum()) < MIN_OUTCOMES:
-        count = int(outcome.sum())
-        return Finding(Verdict.INCONCLUSIVE, f"{count} of {len(outcome)} before any drift: too few to tell")
-    cluster = np.unique(outcomes.cluster[outcomes.before_drift], return_inverse=True)[1]
-    estimate, error = auc(outcome, probability, cluster)
+    draws = outcomes.before_drift
+    yes, n = int(draws.totals.yes), draws.totals.rows
+    if min(yes, n - yes) < MIN_OUTCOMES:
+        return Finding(Verdict.INCONCLUSIVE, f"{yes} of {n} before any drift: too few to tell")
+    estimate, error = draws.auc()
     inner, outer = (normal_interval(estimate, error, confidence) for confidence in (0.90, 0.999))
     target, tolerance = outcomes.declared.auc, outcomes.history.scenario.checks.auc_tolerance
     return outcomes.over_the_reference(
         magnitude(inner, outer, target, tolerance),
         f"AUC {estimate:.4f} where {target:.4f} is stated",
         {
-            "n": len(outcome),
+            "n": n,
             "auc": estimate,
             "low_90": inner[0],
             "high_90": inner[1],
@@ -207,19 +195,14 @@ def leakage(outcomes: Outcomes) -> Finding:
     """
     if unusable := outcomes.unrankable:
         return unusable
-    outcome, probability = outcomes.drawn
-    ceiling, ceiling_error = auc(outcome, probability)
+    ceiling, ceiling_error = outcomes.draws.auc(clustered=False)
     names, p_values, scores = [], [], []
-    for name, values in queries.public_columns(
-        outcomes.history.connection, outcomes.history.name, outcomes.declared
-    ):
-        if len(values) != len(outcome):
-            surplus = abs(len(values) - len(outcome))
-            return logical(surplus, f"the relation of {name} has one row an event")
-        group = quantile_groups(values) if values.max() >= MAX_GROUPS else values
+    for name, sums in _sums_by_public_column(outcomes):
+        if isinstance(sums, int):
+            return logical(sums, f"the relation of {name} has one row an event")
         names.append(name)
-        p_values.append(compare_groups(outcome, probability, group).p_value)
-        scores.append(auc_of_groups(outcome, group))
+        p_values.append(compare_groups(sums.both).p_value)
+        scores.append(auc_of_groups(sums.first, sums.second))
     adjusted = holm(p_values)
     verdicts = [
         worst(
@@ -244,9 +227,46 @@ def leakage(outcomes: Outcomes) -> Finding:
         worst(verdicts),
         f"{len(failed)} of {len(rows)} public columns know more than the probability"
         + (f": {', '.join(failed)}" if failed else ""),
-        {"n": len(outcome), "columns": len(rows), "failed": len(failed), "auc_of_probability": ceiling},
+        {
+            "n": outcomes.totals.rows,
+            "columns": len(rows),
+            "failed": len(failed),
+            "auc_of_probability": ceiling,
+        },
         tuple(rows),
     )
+
+
+def _sums_by_public_column(outcomes: Outcomes) -> Iterator[tuple[str, Halves | int]]:
+    """Sums over groups of each public column; where a relation is not one row a draw, how many are astray."""
+    history, declared = outcomes.history, outcomes.declared
+    seen = set(declared.not_public)
+    for relation, key in declared.public.items():
+        columns = queries.public_columns(history.connection, quoted(history.name, relation), seen)
+        if not columns:
+            continue
+        with _made(history, relation, (key, *columns)) as name:
+            astray = abs(history.count(f"SELECT count(*) FROM {name}") - outcomes.totals.rows)
+            sums = {} if astray else sums_by_column(outcomes.draws, name, key, columns)
+        joined = sum(next(iter(sums.values())).both.rows) if sums else 0
+        yield from sums.items() if joined == outcomes.totals.rows else [(next(iter(columns)), astray or 1)]
+        seen.update(columns)
+
+
+@contextmanager
+def _made(history: LandedHistory, relation: str, columns: Sequence[str]) -> Iterator[str]:
+    """Quoted name of a relation's rows; a view is made but once, and only those columns of it."""
+    name = quoted(history.name, relation)
+    if isinstance(history.relations.relation(relation), TableContract):
+        yield name
+        return
+    made = quoted("temp", "main", "simtom_public")
+    some = ", ".join(dict.fromkeys(map(quoted, columns)))
+    history.connection.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT {some} FROM {name}")
+    try:
+        yield made
+    finally:
+        history.connection.execute(f"DROP TABLE {made}")
 
 
 OUTCOME_CHECKS: Mapping[str, tuple[str, Callable[[Outcomes], Finding], bool]] = {

@@ -1,0 +1,53 @@
+"""How much memory a run should stay within: $SIMTOM_MEMORY, of which the database gets a quarter.
+
+The rest is for what does not grow with the history: Python, the customers of one day, a batch of days.
+"""
+
+import os
+
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from .storage import LandingError
+
+VARIABLE = "SIMTOM_MEMORY"
+DEFAULT, LEAST = "1.5GB", "600MB"
+SHARES = 4
+
+
+def budget() -> ByteSize:
+    """Memory that a run should stay within.
+
+    Raises
+    ------
+    LandingError : $SIMTOM_MEMORY is no size, or too small a one.
+    """
+    said = os.environ.get(VARIABLE) or DEFAULT
+    try:
+        size = TypeAdapter(ByteSize).validate_python(said)
+    except ValidationError:
+        size = ByteSize(0)
+    if size < TypeAdapter(ByteSize).validate_python(LEAST):
+        raise LandingError(
+            f"{VARIABLE}={said}: allowed is a size of {LEAST} or more, such as {DEFAULT} or 4GB."
+        )
+    return size
+
+
+def of_database() -> int:
+    """Bytes that the database may take: what it does not have room for it puts on disk.
+
+    Raises
+    ------
+    LandingError : as `budget`.
+    """
+    return budget() // SHARES
+
+
+def refusal(error: Exception) -> str:
+    """What to say where the database could do with no less."""
+    share = ByteSize(of_database()).human_readable(decimal=True)
+    return (
+        f"The database needs more than the {share} it may take, a quarter of {VARIABLE}"
+        f" ({os.environ.get(VARIABLE) or DEFAULT}). Set {VARIABLE} to more, such as 4GB, and run again."
+        f" ({str(error).splitlines()[0]})"
+    )
