@@ -60,13 +60,14 @@ def prepare_instance(home: Path) -> Path:
 
 def _configure(file: Path) -> None:
     content = (file if file.exists() else SHIPPED_CONFIGURATION).read_bytes()
-    added = EVENT_LOG_CONFIGURATION.read_bytes()
-    extended = content + (b"" if content.endswith(b"\n") else b"\n") + added
+    end = b"" if content.endswith(b"\n") else b"\n"
+    extended = content + end + EVENT_LOG_CONFIGURATION.read_bytes()
     try:
-        settings, addition, both = (yaml.safe_load(text) or {} for text in (content, added, extended))
+        yaml.safe_load(extended)
+        settings = yaml.safe_load(content) or {}
     except yaml.YAMLError:
         return  # Dagster says what is wrong with it, or understands what cannot be added to
-    if isinstance(settings, dict) and not TELL_WHERE & settings.keys() and both == settings | addition:
+    if not TELL_WHERE & settings.keys():
         _write(file, extended)
 
 

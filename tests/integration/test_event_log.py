@@ -18,11 +18,13 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+import sqlalchemy
 from dagster import EventLogEntry
 from dagster._core.events import BATCH_WRITABLE_EVENTS, DagsterEvent, StepMaterializationData
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 from dagster._serdes import serialize_value
+from sqlalchemy.engine import Connection, Engine
 from typer.testing import CliRunner, Result
 
 from simtom_pipeline import load_scenario
@@ -461,16 +463,28 @@ main()
 """
 
 
-def test_the_command_hands_its_events_over_in_batches(ticking: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_stores_its_events_in_batches(ticking: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in one transaction on the run's file and one on the index."""
     batches: list[list[str]] = []
+    commits: list[Connection] = []
+    counts: list[int] = []
+    commit, store = commits.append, BatchedEventLogStorage.store_event_batch
 
-    def told(storage: BatchedEventLogStorage, events: Sequence[EventLogEntry]) -> None:
+    def counted(storage: BatchedEventLogStorage, events: Sequence[EventLogEntry]) -> None:
+        commits.clear()
+        store(storage, events)
+        counts.append(len(commits))
         batches.append([event.get_dagster_event().event_type_value for event in events])
 
-    monkeypatch.setattr(BatchedEventLogStorage, "store_event_batch", told)
-    result = run()
+    monkeypatch.setattr(BatchedEventLogStorage, "store_event_batch", counted)
+    sqlalchemy.event.listen(Engine, "commit", commit)
+    try:
+        result = run()
+    finally:
+        sqlalchemy.event.remove(Engine, "commit", commit)
     assert result.exit_code == 0, result.output
     assert_planned_and_recorded_at_once(batches)
+    assert counts == [4, 2, 2]  # two more make the file
 
 
 def test_dagster_hands_over_the_events_of_a_run_of_its_own_in_batches(ticking: Path) -> None:
@@ -572,26 +586,27 @@ def test_a_thread_that_reads_while_another_one_stores_sees_the_whole_batch_or_no
     prepared_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []
+    seen_early: list[set[str]] = []
+    readers: list[threading.Thread] = []
     store = BatchedEventLogStorage._store_asset_event
     with opened(prepared_home) as instance:
 
         def read() -> None:
             seen.append(instance.get_materialized_partitions(dg.AssetKey("some")))
 
-        readers: list[threading.Thread] = []
-
         def interrupted(storage: BatchedEventLogStorage, *arguments: Any) -> None:
             readers.append(threading.Thread(target=read))
             readers[-1].start()
-            readers[-1].join(0.1)
+            readers[-1].join(0.2)
+            seen_early.extend(seen)
             store(storage, *arguments)
 
         monkeypatch.setattr(BatchedEventLogStorage, "_store_asset_event", interrupted)
         instance.event_log_storage.store_event_batch([materialized("one", "some", n) for n in range(10)])
         for reader in readers:
             reader.join(10)
-    assert seen
-    assert all(days in (set(), {f"day {n}" for n in range(10)}) for days in seen)
+    assert not any(seen_early)
+    assert seen[len(seen_early) :] == [{f"day {n}" for n in range(10)}] * (len(readers) - len(seen_early))
 
 
 def test_a_batch_is_stored_at_once_where_sqlite_keeps_no_log_of_its_writes(prepared_home: Path) -> None:
@@ -616,6 +631,7 @@ def test_what_is_wiped_and_stored_again_is_as_with_dagsters_own_storage(
                 lambda: log.wipe_asset(dg.AssetKey("some")),
                 lambda: log.delete_events("one"),
                 log.wipe,
+                lambda: None,
             ):
                 log.store_event_batch([materialized("one", "some", n) for n in range(3)])
                 log.store_event_batch([materialized("other", "more", n) for n in range(3)])
