@@ -36,10 +36,15 @@ def describe_full(error: BaseException, *places: Path) -> str:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file that is either there with all its content or, if there is no room for it, not there."""
+    """Write a file that is either there with all its content or, if there is no room for it, as it was.
+
+    Who may read a file that was there is as before.
+    """
     unfinished = file.with_name(f".{file.name}.unfinished")
     try:
         unfinished.write_bytes(content)
+        if file.exists():
+            shutil.copymode(file, unfinished)
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -22,6 +21,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
@@ -88,16 +88,24 @@ class BatchedEventLogStorage(SqliteEventLogStorage):
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
-                self._open[shard] = connection
                 try:
+                    self._open[shard] = connection
                     yield connection
                 finally:
-                    del self._open[shard]
+                    self._open.pop(shard, None)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table; within a transaction on it, asked there.
+
+        Another connection may have to wait for the end of that transaction, which would wait for the answer.
+        """
+        with self.index_connection() as index:
+            return inspect(index).has_table(table_name)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """As `store_event` of each: in one transaction if they are of assets or plans, and of one run."""
         runs = {event.run_id for event in events}
-        if len(runs) > 1 or not all(_type(event) in BATCHED for event in events):
+        if len(runs) != 1 or not all(_type(event) in BATCHED for event in events):
             super().store_event_batch(events)
             return
         rows = [self._event_to_row(event) for event in events]
@@ -110,18 +118,30 @@ class BatchedEventLogStorage(SqliteEventLogStorage):
     ) -> None:
         """Mirror the events in the index, with what it keeps of their assets and checks."""
         table = SqlEventLogStorageTable
-        insert = table.insert().returning(table.c.id, sort_by_parameter_order=True)
-        stored = list(zip(events, index.scalars(insert, rows).all(), strict=True))
+        index.execute(table.insert(), rows)
+        # Nobody else inserts before the transaction ends: the rows are the last ones, in their order.
+        end = index.scalars(select(func.max(table.c.id))).one() + 1
+        stored = list(zip(events, range(end - len(rows), end), strict=True))
         of_assets = [(event, number) for event, number in stored if _type(event) in ASSET_EVENTS]
         if of_assets:
             self._store_asset_event_tags(index, *zip(*of_assets, strict=True))
-        # An asset's row holds of each type of event the last one: those before it would be overwritten.
-        last = {(_key(event), _type(event)): (event, number) for event, number in of_assets}
-        for event, number in sorted(last.values(), key=itemgetter(1)):
+        for event, number in _first_and_last(of_assets):
             self._store_asset_event(index, event, number)
         for event, number in stored:
             if _type(event) is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
                 self.store_asset_check_event(event, number)
+
+
+def _first_and_last(stored: Sequence[tuple[EventLogEntry, int]]) -> Iterator[tuple[EventLogEntry, int]]:
+    """The events that settle the rows of assets, by their numbers: of each type the first and the last.
+
+    The first ones put the rows in order, the last ones fill them; those between would be overwritten.
+    """
+    first = {(_key(event), _type(event)): (event, number) for event, number in reversed(stored)}
+    last = {(_key(event), _type(event)): (event, number) for event, number in stored}
+    told = {number: event for event, number in (*first.values(), *last.values())}
+    for number in sorted(told):
+        yield told[number], number
 
 
 def _key(event: EventLogEntry) -> dg.AssetKey | None:

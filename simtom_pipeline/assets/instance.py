@@ -32,6 +32,8 @@ UNCAPTURED = {
 }
 SHIPPED_CONFIGURATION = Path(__file__).with_name("dagster.yaml")
 EVENT_LOG_CONFIGURATION = Path(__file__).with_name("dagster_event_log.yaml")
+TELL_WHERE = {"storage", "event_log_storage", "local_artifact_storage", "instance_class"}
+"""Settings that tell where Dagster keeps its events, or whose default might."""
 
 
 def prepare_instance(home: Path) -> Path:
@@ -39,7 +41,7 @@ def prepare_instance(home: Path) -> Path:
 
     Two processes that open a fresh instance at once break its migrations, so the first one initialises
     it under a lock. A configuration that the user has edited is kept; one that does not say where events
-    are stored is told.
+    are kept is told, if it can be.
     """
     # Where a signal comes while a connection is closed, SQLAlchemy would log its traceback.
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
@@ -57,13 +59,22 @@ def prepare_instance(home: Path) -> Path:
 
 
 def _configure(file: Path) -> None:
-    text = (file if file.exists() else SHIPPED_CONFIGURATION).read_text()
+    content = (file if file.exists() else SHIPPED_CONFIGURATION).read_bytes()
+    end = b"" if content.endswith(b"\n") else b"\n"
+    extended = content + end + EVENT_LOG_CONFIGURATION.read_bytes()
     try:
-        settings = yaml.safe_load(text) or {}
+        yaml.safe_load(extended)
+        settings = yaml.safe_load(content) or {}
     except yaml.YAMLError:
-        return  # Dagster says what is wrong with it
-    if isinstance(settings, dict) and not {"storage", "event_log_storage"} & settings.keys():
-        write_whole(file, f"{text.rstrip()}\n{EVENT_LOG_CONFIGURATION.read_text()}".encode())
+        return  # Dagster says what is wrong with it, or understands what cannot be added to
+    if not TELL_WHERE & settings.keys():
+        _write(file, extended)
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write it where that is allowed: a configuration may be a link into a folder that others look after."""
+    if not file.exists() or os.access(file.parent, os.W_OK):
+        write_whole(file, content)
 
 
 def command_instance(folder: Path) -> dg.DagsterInstance:
