@@ -49,10 +49,10 @@ def spread_over_unit(values: np.ndarray, unit: float) -> np.ndarray:
     return values + unit * np.random.default_rng(0).random(len(values))
 
 
-def spread_between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Points drawn uniformly between two distribution functions, shapes (n,): from a fixed seed.
+def spread_between(low: np.ndarray, high: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Points drawn uniformly between two distribution functions, shapes (n,).
 
     Where a value is known only to lie in an interval (it was rounded, or is the end of a range), its law's
     distribution function at the two ends gives a point that is uniform on [0, 1] over all values.
     """
-    return low + (high - low) * np.random.default_rng(0).random(len(low))
+    return low + (high - low) * random.random(len(low))

@@ -1,6 +1,8 @@
 """Checks of noise: undone, it leaves what was drawn; measured values differ from true ones as declared."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,13 @@ from scipy import stats
 from ...contracts import Column, TableContract
 from ...corruption.ledgers import NOISE_LEDGER
 from ...relations import named
-from ...scenarios.faults import GaussianNoise, Noise, Outliers
+from ...scenarios.faults import GaussianNoise, Noise, Outliers, UniformNoise
 from ...simulation import Simulation
 from ...sql import quoted
 from ...validation.decisions import Finding
-from ...validation.faults import law_p, rate_p, spread_between
+from ...validation.faults import MAX_ROWS, law_p, rate_p, spread_between
 from ..as_simulated import as_simulated
+from ..by_day import by_day
 from ..check import Check
 from ..corrupted_history import key_in_ledger, key_of, rows_without_faults
 from ..history import LandedHistory
@@ -70,47 +73,81 @@ MIN_STEPS = 10.0
 def _noise_statements(history: LandedHistory, noise: Noise, name: str) -> Iterator[Statement]:
     contract = named(history.relations.true, noise.table)
     column = contract.column(name)
-    landed, true, measured = _values(history, contract, name)
-    wrong = int((np.abs(measured - landed) > 1e-9 * np.abs(landed)).sum())
-    impossible = int((~_can_be(column, measured)).sum())
+    with _values(history, contract, name) as values:
+        n = history.count(f"SELECT count(*) FROM {values}")
+        judge = (
+            _Outliers(noise, column)
+            if isinstance(noise, Outliers)
+            else _Errors(noise, column, ceil(n / MAX_ROWS))
+        )
+        wrong = impossible = 0
+        for _, of in by_day(
+            history.connection, values, "landed, true_value, measured_value", key_of(contract)
+        ):
+            landed, true, measured = (np.asarray(one, float) for one in of.values())
+            wrong += int((np.abs(measured - landed) > 1e-9 * np.abs(landed)).sum())
+            impossible += int((~_can_be(column, measured)).sum())
+            judge.look_at(true, measured)
     for about, violations in (
         ("what was measured is what stands before any fault", wrong),
         ("what was measured has the column's decimals, and lies in its range", impossible),
     ):
-        yield Statement(
-            noise.noise_type, noise.table, name, about, len(landed), 0, violations, violations=violations
-        )
-    if isinstance(noise, Outliers):
-        yield from _outlier_statements(noise, column, true, measured)
-        return
-    told = np.abs(true) * noise.noise_level >= max(MIN_STEPS * column.step, np.finfo(float).tiny)
-    true, measured, level = true[told], measured[told], noise.noise_level
-    law = stats.norm(0, level) if isinstance(noise, GaussianNoise) else stats.uniform(-level, 2 * level)
-    yield Statement(
-        noise.noise_type, noise.table, name, "distribution of the relative error: spread", len(true),
-        float(law.std()), float((measured / true - 1).std()) if len(true) else 0.0,
-        p_value=law_p(spread_between(*_chances(column, law, true, measured)), lambda chance: chance),
-    )  # fmt: skip
+        yield Statement(noise.noise_type, noise.table, name, about, n, 0, violations, violations=violations)
+    yield from judge.statements()
 
 
-def _values(history: LandedHistory, contract: TableContract, name: str) -> tuple[np.ndarray, ...]:
-    """What stands before any fault, the true value and the measured one, by key, shapes (n,)."""
-    keys = key_in_ledger(contract)
-    found = history.connection.execute(
-        f"SELECT CAST({quoted(name)} AS DOUBLE) AS landed, true_value, measured_value"
+@contextmanager
+def _values(history: LandedHistory, contract: TableContract, name: str) -> Iterator[str]:
+    """Relation of what stands before any fault, the true value and the measured one, by day and key."""
+    key, made = key_of(contract), quoted("temp", "main", "simtom_noise")
+    history.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT day, {key}, CAST({quoted(name)} AS DOUBLE) AS landed,"
+        " if(true_value IS NULL, landed, true_value) AS true_value,"
+        " if(true_value IS NULL, landed, measured_value) AS measured_value"
         f" FROM {rows_without_faults(history, contract.name)}"
-        f" LEFT JOIN (SELECT {keys}, true_value, measured_value"
+        f" LEFT JOIN (SELECT {key_in_ledger(contract)}, true_value, measured_value"
         f" FROM {history.relations.name_of(NOISE_LEDGER)}"
-        f" WHERE table_name = '{contract.name}' AND column_name = '{name}') USING ({key_of(contract)})"
-        f" ORDER BY {key_of(contract)}"
-    ).fetchnumpy()
-    landed = np.asarray(found["landed"], float)
-    in_ledger = ~np.ma.getmaskarray(np.ma.asarray(found["true_value"]))
-    true, measured = (
-        np.where(in_ledger, np.ma.filled(found[value], 0.0), landed)
-        for value in ("true_value", "measured_value")
+        f" WHERE table_name = '{contract.name}' AND column_name = '{name}') USING ({key})"
     )
-    return landed, true, measured
+    try:
+        yield made
+    finally:
+        history.connection.execute(f"DROP TABLE {made}")
+
+
+class _Errors:
+    """Relative errors that have a law, looked at portion by portion; every `step`-th is judged."""
+
+    def __init__(self, noise: GaussianNoise | UniformNoise, column: Column, step: int) -> None:
+        level = noise.noise_level
+        self._noise, self._column, self._step = noise, column, max(step, 1)
+        self._law = (
+            stats.norm(0, level) if isinstance(noise, GaussianNoise) else stats.uniform(-level, 2 * level)
+        )
+        self._random = np.random.default_rng(0)
+        self._n, self._sum, self._squares = 0, 0.0, 0.0
+        self._chances: list[np.ndarray] = []
+
+    def look_at(self, true: np.ndarray, measured: np.ndarray) -> None:
+        """More values, shapes (n,)."""
+        least = max(MIN_STEPS * self._column.step, np.finfo(float).tiny)
+        told = np.abs(true) * self._noise.noise_level >= least
+        true, measured = true[told], measured[told]
+        chance = spread_between(*_chances(self._column, self._law, true, measured), self._random)
+        self._chances.append(chance[-self._n % self._step :: self._step])
+        error = measured / true - 1
+        self._n, self._sum = self._n + len(error), self._sum + float(error.sum())
+        self._squares += float((error**2).sum())
+
+    def statements(self) -> Iterator[Statement]:
+        """What they come to."""
+        mean = self._sum / max(self._n, 1)
+        spread = max(self._squares / max(self._n, 1) - mean**2, 0.0) ** 0.5
+        yield Statement(
+            self._noise.noise_type, self._noise.table, self._column.name,
+            "distribution of the relative error: spread", self._n, float(self._law.std()), spread,
+            p_value=law_p(np.concatenate([*self._chances, np.empty(0)]), lambda chance: chance),
+        )  # fmt: skip
 
 
 def _bounds(column: Column) -> tuple[float, float]:
@@ -139,20 +176,31 @@ def _chances(
     return law.cdf(first / true - 1), law.cdf(last / true - 1)
 
 
-def _outlier_statements(
-    noise: Outliers, column: Column, true: np.ndarray, measured: np.ndarray
-) -> Iterator[Statement]:
-    """Outliers, as far as the column's range lets them be seen."""
-    expected, is_off = np.clip(true * noise.size, *_bounds(column)), measured != true
-    told = np.abs(expected - true) >= max(column.step, np.finfo(float).tiny)
-    n, hits = int(told.sum()), int((told & is_off).sum())
-    yield Statement(
-        noise.noise_type, noise.table, column.name, "values that are outliers", n, n * noise.share, hits,
-        p_value=rate_p([hits], [n], [noise.share]),
-    )  # fmt: skip
-    beside = np.abs(measured - expected)[is_off]
-    off = int((beside > column.step / 2 + 1e-9 * np.abs(expected[is_off])).sum())
-    about = "an outlier is size times the true value, or the end of the range"
-    yield Statement(
-        noise.noise_type, noise.table, column.name, about, int(is_off.sum()), 0, off, violations=off
-    )
+class _Outliers:
+    """Outliers, as far as the column's range lets them be seen, looked at portion by portion."""
+
+    def __init__(self, noise: Outliers, column: Column) -> None:
+        self._noise, self._column = noise, column
+        self._n = self._hits = self._outliers = self._off = 0
+
+    def look_at(self, true: np.ndarray, measured: np.ndarray) -> None:
+        """More values, shapes (n,)."""
+        step = self._column.step
+        expected, is_off = np.clip(true * self._noise.size, *_bounds(self._column)), measured != true
+        told = np.abs(expected - true) >= max(step, np.finfo(float).tiny)
+        beside = np.abs(measured - expected)[is_off]
+        self._n, self._hits = self._n + int(told.sum()), self._hits + int((told & is_off).sum())
+        self._outliers += int(is_off.sum())
+        self._off += int((beside > step / 2 + 1e-9 * np.abs(expected[is_off])).sum())
+
+    def statements(self) -> Iterator[Statement]:
+        """What they come to."""
+        noise, name, n, hits = self._noise, self._column.name, self._n, self._hits
+        yield Statement(
+            noise.noise_type, noise.table, name, "values that are outliers", n, n * noise.share, hits,
+            p_value=rate_p([hits], [n], [noise.share]),
+        )  # fmt: skip
+        about = "an outlier is size times the true value, or the end of the range"
+        yield Statement(
+            noise.noise_type, noise.table, name, about, self._outliers, 0, self._off, violations=self._off
+        )
