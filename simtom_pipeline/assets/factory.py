@@ -1,9 +1,14 @@
 """One asset graph per scenario: its daily tables in one step, its constants, its views, its checks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import dagster as dg
+from dagster._core.execution.context.metadata_logging import (
+    AssetMetadataHandle,
+    OutputMetadataAccumulator,
+    OutputMetadataHandle,
+)
 
 from ..contracts import TableContract
 from ..history import RowsPerDay, land_history
@@ -105,13 +110,19 @@ def _fresh(context: dg.AssetExecutionContext) -> bool:
 
 
 def _attach_rows_per_day(context: dg.AssetExecutionContext, relations: Relations, rows: RowsPerDay) -> None:
-    for contract in relations.simulated:
-        for day, count in rows.get(contract.name, {}).items():
-            key = asset_key(relations.scenario, contract)
-            if key in context.selected_asset_keys:
-                context.add_asset_metadata(
-                    {"dagster/partition_row_count": count}, asset_key=key, partition_key=day.isoformat()
-                )
+    """Rows of each day and table, for its event. One by one, as Dagster adds them, each copies all before."""
+    keys = {contract.name: asset_key(relations.scenario, contract) for contract in relations.simulated}
+    added: dict[OutputMetadataHandle | AssetMetadataHandle, Mapping[str, int]] = {
+        AssetMetadataHandle(asset_key=key, partition_key=day.isoformat()): {
+            "dagster/partition_row_count": count
+        }
+        for table, key in keys.items()
+        if key in context.selected_asset_keys
+        for day, count in rows.get(table, {}).items()
+    }
+    step = context.get_step_execution_context()
+    there = step._metadata_accumulator.per_output_metadata
+    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata={**there, **added})
 
 
 def _rows(database: Database, scenario: Scenario, contract: TableContract) -> int:

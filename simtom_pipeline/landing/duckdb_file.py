@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from .. import disk
+from ..contracts import TableContract, ViewContract
 from ..interrupts import held_back
 from ..relations import Relations
 from ..sql import quoted, text
@@ -126,7 +127,8 @@ class DuckDBDatabase:
     ) -> None:
         """Delete `days` from the given tables and insert their rows, in one transaction; see `Database`."""
         with self.transaction(committed):
-            self.ensure(relations)
+            if not _named_in(relations) <= self.fits(relations) | self._views():
+                self.ensure(relations)
             there = record(self, relations.tables, days, tables) if record else ()
             for contract in relations.tables:
                 if contract.name not in tables or contract.name in there:
@@ -171,6 +173,16 @@ class DuckDBDatabase:
         (count,) = self.connection.execute(f"SELECT count(*) FROM {quoted(schema, table)}").fetchall()[0]
         return int(count)
 
+    def _views(self) -> set[tuple[str, str]]:
+        """Schema and name of every view and table macro."""
+        found = self.connection.execute(
+            "SELECT schema_name, view_name FROM duckdb_views()"
+            " WHERE NOT internal AND database_name = current_database()"
+            " UNION ALL SELECT schema_name, function_name FROM duckdb_functions()"
+            " WHERE function_type = 'table_macro' AND database_name = current_database()"
+        ).fetchall()
+        return set(found)
+
     def _execute_all(self, statements: Iterable[str]) -> None:
         for statement in statements:
             self.connection.execute(statement)
@@ -179,6 +191,12 @@ class DuckDBDatabase:
 def _bound(connection: Connection) -> None:
     """Keep a connection's database within its share of the memory."""
     connection.execute(f"SET memory_limit = '{memory.of_database()}B'")
+
+
+def _named_in(relations: Relations) -> set[tuple[str, str]]:
+    """Schema and name of every table, view and macro of a scenario."""
+    every: list[TableContract | ViewContract] = [*relations.tables, *relations.views]
+    return {(schema_of(relations.scenario.name, one), one.name) for one in every}
 
 
 @contextmanager
