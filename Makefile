@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test ui check lint types layers docs calibration lock
+.PHONY: demo test ui check lint types layers docs benchmarks calibration lock
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "simtom_pipeline needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -35,6 +35,9 @@ check: lint types layers test
 
 docs: $(INSTALLED)
 	$(BIN)/python -m tools.documents
+
+benchmarks: $(INSTALLED)
+	$(BIN)/python benchmarks/costs.py
 
 calibration: $(INSTALLED)
 	$(BIN)/python -m tools.calibration

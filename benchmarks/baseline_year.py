@@ -1,126 +1,20 @@
-"""What a year costs: against the same Dagster graph with empty bodies, in rows a second, in memory.
+"""What simulating and landing the baseline costs, part by part; whole runs are measured in costs.py.
 
-    python benchmarks/baseline_year.py ratio       # the year against the empty graph, in turn
     python benchmarks/baseline_year.py rows        # simulation alone
     python benchmarks/baseline_year.py landing     # simulate and land against DuckDB loading the same Arrow
     python benchmarks/baseline_year.py record      # landing with the record of content and without, in turn
-    python benchmarks/baseline_year.py memory      # peak memory at 30, 366 and 1,096 days
 
-Every measured run is a process of its own with an empty home. Wall time is noisy on shared machines:
-look at the ratio, and at processor time.
+Wall time is noisy on shared machines: look at ratios, and at processor time.
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 ROUNDS = 3
-
-
-def measured(*arguments: str) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and peak megabytes of this script called with `arguments`."""
-    with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, __file__, *arguments]
-        environment = {**os.environ, "SIMTOM_HOME": home}
-        started = time.monotonic()
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise SystemExit(f"{command} failed")
-        return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-class Silent:
-    """Nobody watches."""
-
-    def landed(self, days: int) -> None:
-        """Say nothing."""
-
-
-def real_year(end: str) -> None:
-    """`simtom run baseline` without its output."""
-    from simtom_pipeline import load_scenario
-    from simtom_pipeline.assets.run import run_history
-    from simtom_pipeline.home import default_database, simtom_home
-    from simtom_pipeline.landing import DuckDBFile
-
-    scenario, storage = load_scenario("baseline", {"clock.end": end}), DuckDBFile(default_database())
-    report = run_history(scenario, scenario.clock.days(), storage, simtom_home(), Silent())
-    assert not report.failed_checks
-
-
-def empty_year() -> None:
-    """The same assets, partitions and checks; nothing is simulated, landed or looked at."""
-    import dagster as dg
-
-    from simtom_pipeline import load_scenario
-    from simtom_pipeline.assets.factory import resources, scenario_definitions
-    from simtom_pipeline.assets.instance import prepare_instance
-    from simtom_pipeline.assets.partitions import range_tags
-    from simtom_pipeline.home import default_database, simtom_home
-    from simtom_pipeline.landing import DuckDBFile
-
-    scenario = load_scenario("baseline")
-    graphs = dg.Definitions.merge(
-        dg.Definitions(resources=resources(str(default_database()), Silent())),
-        scenario_definitions(scenario, DuckDBFile(default_database())),
-    )
-    order = list(graphs.resolve_asset_graph().toposorted_asset_keys)
-    specs = sorted(graphs.resolve_all_asset_specs(), key=lambda spec: order.index(spec.key))
-    check_specs = [spec for checks in graphs.asset_checks or [] for spec in checks.check_specs]
-
-    def empty(name: str, own: list[dg.AssetSpec]) -> dg.AssetsDefinition:
-        @dg.multi_asset(name=name, specs=own, backfill_policy=dg.BackfillPolicy.single_run())
-        def body():  # type: ignore[no-untyped-def]
-            for spec in own:
-                yield dg.MaterializeResult(spec.key)
-
-        return body
-
-    @dg.multi_asset_check(name="checks", specs=check_specs)
-    def checks():  # type: ignore[no-untyped-def]
-        for spec in check_specs:
-            yield dg.AssetCheckResult(passed=True, asset_key=spec.asset_key, check_name=spec.name)
-
-    views = [spec for spec in specs if "view" in spec.kinds]
-    constants = [spec for spec in specs if spec.partitions_def is None and spec not in views]
-    daily = [spec for spec in specs if spec.partitions_def is not None]
-    job = dg.define_asset_job("year", executor_def=dg.in_process_executor)
-    assets = [empty("constants", constants), empty("history", daily), empty("views", views)]
-    definitions = dg.Definitions(assets=assets, asset_checks=[checks], jobs=[job])
-    prepare_instance(simtom_home())
-    days = scenario.clock.days()
-    with dg.DagsterInstance.get() as instance:
-        definitions.resolve_job_def("year").execute_in_process(
-            instance=instance,
-            tags=range_tags(days[0].isoformat(), days[-1].isoformat()),
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-
-
-def ratio() -> None:
-    """The year against the empty graph, in turn."""
-    real, empty = [], []
-    for _ in range(ROUNDS):
-        real.append(measured("_real", "2024-12-31"))
-        empty.append(measured("_empty"))
-    for name, runs in (("year", real), ("empty graph", empty)):
-        walls, cpus = [run[0] for run in runs], [run[1] for run in runs]
-        print(
-            f"{name:12} wall {statistics.median(walls):6.1f} s   processor {statistics.median(cpus):6.1f} s"
-        )
-    for figure, name in ((0, "wall"), (1, "processor")):
-        ratios = [r[figure] / e[figure] for r, e in zip(real, empty, strict=True)]
-        print(
-            f"ratio {name:9} median {statistics.median(ratios):.2f}"
-            f" (from {min(ratios):.2f} to {max(ratios):.2f})"
-        )
 
 
 def rows() -> None:
@@ -221,21 +115,10 @@ def record() -> None:
     )
 
 
-def memory() -> None:
-    """Peak memory of `simtom run baseline` over clocks of three lengths."""
-    for days in (30, 366, 1096):
-        end = date(2024, 1, 1) + timedelta(days - 1)
-        wall, _, peak = measured("_real", end.isoformat())
-        print(f"{days:5} days: peak {peak:6.0f} MB, wall {wall:.0f} s")
-
-
 BENCHMARKS = {
-    "ratio": ratio,
     "rows": rows,
     "landing": landing,
     "record": record,
-    "memory": memory,
-    "_empty": empty_year,
 }
 
 
@@ -244,13 +127,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=[*BENCHMARKS, "_real"])
-    parser.add_argument("end", nargs="?", default="2024-12-31")
-    arguments = parser.parse_args()
-    if arguments.what == "_real":
-        real_year(arguments.end)
-    else:
-        BENCHMARKS[arguments.what]()
+    parser.add_argument("what", choices=[*BENCHMARKS])
+    BENCHMARKS[parser.parse_args().what]()
 
 
 if __name__ == "__main__":
