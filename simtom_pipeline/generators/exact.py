@@ -8,10 +8,10 @@ BLAS or LAPACK.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from math import frexp, ldexp, sqrt
+from math import copysign, frexp, inf, isnan, ldexp, sqrt
+from sys import float_info
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit
 
 DECIMALS = 9
@@ -22,6 +22,8 @@ STEADY_DECIMALS = 12
 WORD = 62
 SMALLEST = 1e-200
 MIN_PIVOT = 1e-9
+MAX_STEPS = 100
+"""Of a search for a root; ten are usual."""
 
 
 def exact_sum(values: np.ndarray) -> float:
@@ -32,10 +34,12 @@ def exact_sum(values: np.ndarray) -> float:
     if len(values) == 0:
         return 0.0
     bits = WORD - len(values).bit_length()
-    _, exponent = frexp(max(float(np.abs(values).max()), SMALLEST))
-    scaled = values * 2.0 ** (bits - exponent)
-    high = np.rint(scaled)
-    low = np.rint((scaled - high) * 2.0**bits)
+    _, exponent = frexp(max(float(values.max()), -float(values.min()), SMALLEST))
+    rest = values * 2.0 ** (bits - exponent)
+    high = np.rint(rest)
+    rest -= high
+    rest *= 2.0**bits
+    low = np.rint(rest, out=rest)
     total = (int(high.astype(np.int64).sum()) << bits) + int(low.astype(np.int64).sum())
     return ldexp(total, exponent - 2 * bits)
 
@@ -79,8 +83,58 @@ def rounded_root(excess: Callable[[float], float], low: float, high: float) -> f
 
 
 def root(excess: Callable[[float], float], low: float, high: float, tolerance: float = 1e-14) -> float:
-    """A root of a function between `low` and `high`, found by Brent's method."""
-    return float(brentq(excess, low, high, xtol=tolerance))
+    """A root of a function between `low` and `high`, found by Brent's method (1973).
+
+    Bit for bit that of `scipy.optimize`, which takes longer to import than everything is solved in.
+
+    Raises
+    ------
+    ValueError : both ends are on one side of the root, or the function is no number on the way there.
+    RuntimeError : there are too many steps to it.
+    """
+
+    def at(x: float) -> float:
+        if isnan(value := float(excess(x))):
+            raise ValueError(f"the function is no number at {x}")
+        return value
+
+    before, here = float(low), float(high)
+    at_before, at_here = at(before), at(here)
+    if at_before == 0 or at_here == 0:
+        return before if at_before == 0 else here
+    if (at_before > 0) == (at_here > 0):
+        raise ValueError(f"the function has no root between {low} and {high}, or more than one")
+    for _ in range(MAX_STEPS):
+        if (at_before > 0) != (at_here > 0):
+            across, at_across = before, at_before
+            last_step = step = here - before
+        if abs(at_across) < abs(at_here):
+            before, here, across = here, across, here
+            at_before, at_here, at_across = at_here, at_across, at_here
+        shortest, half = (tolerance + 4 * float_info.epsilon * abs(here)) / 2, (across - here) / 2
+        if at_here == 0 or abs(half) < shortest:
+            return here
+        trial = inf
+        if abs(last_step) > shortest and abs(at_here) < abs(at_before):
+            trial = _interpolated((before, at_before), (here, at_here), (across, at_across))
+        is_short = 2 * abs(trial) < min(abs(last_step), 3 * abs(half) - shortest)
+        last_step, step = (step, trial) if is_short else (half, half)
+        before, at_before = here, at_here
+        here += step if abs(step) > shortest else copysign(shortest, half)
+        at_here = at(here)
+    raise RuntimeError(f"no root was found between {low} and {high} in {MAX_STEPS} steps")
+
+
+def _interpolated(
+    before: tuple[float, float], here: tuple[float, float], across: tuple[float, float]
+) -> float:
+    """The step from `here` to where a line through two points, or a parabola through three, is zero."""
+    (x, f), (x1, f1), (x2, f2) = here, before, across
+    if x1 == x2:
+        return -f * (x - x1) / (f - f1)
+    slope1, slope2 = (f1 - f) / (x1 - x), (f2 - f) / (x2 - x)
+    denominator = slope2 * slope1 * (f2 - f1)
+    return -f * (f2 * slope2 - f1 * slope1) / denominator if denominator else inf
 
 
 def intercept_of_rate(rest: np.ndarray, rate: float, weight: np.ndarray) -> float:

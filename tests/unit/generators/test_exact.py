@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy._core import _multiarray_umath as numpy_core
+from scipy.optimize import brentq
+from scipy.special import expit
 
 import simtom_pipeline
 from simtom_pipeline import load_scenario
@@ -24,7 +26,7 @@ from simtom_pipeline.generators.bnpl import credit, reference_population
 from simtom_pipeline.generators.bnpl.config import AttributeCorrelation
 from simtom_pipeline.generators.bnpl.drift_domain import LenderDrift
 from simtom_pipeline.generators.drift import distances, resolution
-from simtom_pipeline.generators.exact import correlated, exact_sum, rounded_root
+from simtom_pipeline.generators.exact import correlated, exact_sum, root, rounded_root
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import make_generator
 from simtom_pipeline.validation.drift import Bins, Yardstick
@@ -123,6 +125,44 @@ def test_the_root_of_a_step_is_where_it_rises() -> None:
     assert rounded_root(lambda x: float(x > 0.3) - 0.5, 0.0, 1.0) == 0.3
 
 
+SHAPES: dict[str, Callable[[float], float]] = {
+    "exponential": np.expm1,
+    "line": lambda x: -1e-3 * x,
+    "nearly flat at its root": lambda x: x**3 + 1e-3 * x,
+    "upright at its root": np.cbrt,
+    "sigmoid": lambda x: float(expit(3 * x)) - 0.5,
+    "step": lambda x: float(x > 0) - 0.5,
+    "stairs": lambda x: np.floor(8 * x) / 8,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tolerance", [1e-14, 1e-9])
+def test_a_root_is_that_of_scipy_to_the_bit(shape: str, tolerance: float) -> None:
+    """From the same figures, asked for in the same order."""
+    random = np.random.default_rng(7)
+    for zero, below, above in random.uniform([-3, -4, -4], [3, 1, 1], (50, 3)):
+        asked: tuple[list[float], list[float]] = [], []
+
+        def excess(x: float, asked: list[float], zero: float = zero) -> float:
+            asked.append(x)
+            return SHAPES[shape](x - zero)
+
+        low, high = zero - 10.0**below, zero + 10.0**above
+        found = brentq(excess, low, high, args=(asked[0],), xtol=tolerance)
+        assert root(lambda x, asked=asked: excess(x, asked[1]), low, high, tolerance) == found
+        assert asked[0] == asked[1]
+
+
+def test_where_there_is_no_root_none_is_found() -> None:
+    with pytest.raises(ValueError, match=r"no root between -1.0 and 1.0"):
+        root(np.exp, -1.0, 1.0)
+    with pytest.raises(ValueError, match=r"no number at 0.0"):
+        root(lambda x: math.nan if abs(x) < 0.5 else x, -1.0, 1.0)
+    with pytest.raises(RuntimeError, match="100 steps"):
+        root(lambda x: (x - 0.1) ** 9, -1.0, 1.0)
+
+
 def test_every_root_is_found_where_it_is_rounded() -> None:
     package = Path(simtom_pipeline.__file__).parent
     solvers = ("scipy.optimize", "brentq", "root_scalar", "fsolve")
@@ -155,6 +195,7 @@ def test_nothing_simulated_or_measured_comes_from_a_matrix_library() -> None:
                 "np",
                 "stats",
                 "scipy",
+                "scipy.stats",
             )
             name = node.attr if of_module else imported  # type: ignore[attr-defined]
             is_product = isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.MatMult)
