@@ -87,8 +87,8 @@ class DeclaredOutcome:
     rate : share of yes that is expected of a day's rows, over the reference population.
     auc : area under the ROC curve of the probability over the reference population, before any drift.
     drifts_from : first day of any drift.
-    is_reference : whether the landed rows have the law of the reference population. If not, another rate
-        or AUC is no error.
+    is_stationary : whether the landed rows have the law of the reference population. If not, another rate
+        or AUC is no error. Asked when something is judged: the answer may take every day's volume.
     public : tables and views with a row an event whose columns were known before the outcome, and in which
         column each holds the key of the event; no column may tell more than the probability.
     not_public : columns of theirs that were not known: the outcome itself.
@@ -104,9 +104,14 @@ class DeclaredOutcome:
     rate: Callable[[date], float]
     auc: float
     drifts_from: date | None
-    is_reference: bool
+    is_stationary: Callable[[], bool]
     public: Mapping[str, str]
     not_public: tuple[str, ...] = ()
     events: str = field(default="", kw_only=True)
     name: str = field(default="", kw_only=True)
     rows: str = field(default="", kw_only=True)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the landed rows have the law of the reference population."""
+        return self.is_stationary()

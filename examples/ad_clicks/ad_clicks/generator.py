@@ -104,6 +104,6 @@ class AdClicks(DriftingGenerator):
         return DeclaredOutcome(
             table, column, "impression_id", "ad_truth", f"{name}_probability",
             rate=lambda day: self.expected.rate(day, column), auc=self.expected.without_drift[column][1],
-            drifts_from=self.drifts_from, is_reference=True, public={public: "impression_id"},
+            drifts_from=self.drifts_from, is_stationary=lambda: True, public={public: "impression_id"},
             not_public=(column,), events=events, name=name,
         )  # fmt: skip

@@ -225,7 +225,10 @@ def _claim(name: str, meaning: str, credit: config.Credit, **violated: str) -> C
 
 
 def default(
-    model: DefaultModel, is_reference: bool, rate: Callable[[date], float], drifts_from: date | None
+    model: DefaultModel,
+    is_stationary: Callable[[], bool],
+    rate: Callable[[date], float],
+    drifts_from: date | None,
 ) -> DeclaredOutcome:
     """Default, with its true probability; `rate` is the expected one of a day."""
     return DeclaredOutcome(
@@ -237,7 +240,7 @@ def default(
         rate=rate,
         auc=model.expected_auc,
         drifts_from=drifts_from,
-        is_reference=is_reference,
+        is_stationary=is_stationary,
         public={
             "transactions": "transaction_id",
             "bnpl_records": "_record_id",

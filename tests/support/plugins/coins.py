@@ -74,7 +74,7 @@ class Coins(BaseGenerator):
                 rate=lambda day: 0.5,
                 auc=0.7,
                 drifts_from=None,
-                is_reference=True,
+                is_stationary=lambda: True,
                 public={"tosses": "toss_id"},
                 name=f"heads of {coin}",
             )
