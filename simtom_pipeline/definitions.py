@@ -2,13 +2,15 @@
 
 import logging
 
-import dagster as dg
-
-from .assets.factory import LogProgress, resources, scenario_definitions
-from .home import default_database
-from .landing import DuckDBFile
 from .lasting import lasting
-from .simulation import load_all, registry
+
+with lasting():
+    import dagster as dg
+
+    from .assets.factory import LogProgress, resources, scenario_definitions
+    from .home import default_database
+    from .landing import DuckDBFile
+    from .simulation import load_all, registry
 
 _logger = logging.getLogger("simtom")
 
