@@ -3,16 +3,19 @@
 What the command does stands in `cli`, which is imported only once signals are heeded.
 """
 
+import gc
 from typing import NoReturn
 
 from . import interrupts
+from .lasting import lasting
 
 
 def main() -> NoReturn:
     """Entry point of the command."""
     interrupts.heed()
     try:
-        from . import cli
+        with lasting():
+            from . import cli
 
         cli.main()
     except BaseException:
@@ -21,6 +24,9 @@ def main() -> NoReturn:
         if (number := interrupts.received()) is not None:
             interrupts.end(number)
         raise
+    finally:
+        # The process ends, and all its memory with it.
+        gc.freeze()
 
 
 if __name__ == "__main__":

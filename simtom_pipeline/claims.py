@@ -88,7 +88,7 @@ class DeclaredOutcome:
     auc : area under the ROC curve of the probability over the reference population, before any drift.
     drifts_from : first day of any drift.
     is_reference : whether the landed rows have the law of the reference population. If not, another rate
-        or AUC is no error.
+        or AUC is no error. An answer that takes long is a function, which is asked when something is judged.
     public : tables and views with a row an event whose columns were known before the outcome, and in which
         column each holds the key of the event; no column may tell more than the probability.
     not_public : columns of theirs that were not known: the outcome itself.
@@ -104,9 +104,14 @@ class DeclaredOutcome:
     rate: Callable[[date], float]
     auc: float
     drifts_from: date | None
-    is_reference: bool
+    is_reference: bool | Callable[[], bool]
     public: Mapping[str, str]
     not_public: tuple[str, ...] = ()
     events: str = field(default="", kw_only=True)
     name: str = field(default="", kw_only=True)
     rows: str = field(default="", kw_only=True)
+
+    @property
+    def is_of_reference(self) -> bool:
+        """The answer to `is_reference`."""
+        return self.is_reference() if callable(self.is_reference) else self.is_reference

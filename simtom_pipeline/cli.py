@@ -2,7 +2,7 @@
 
 0: fine. 1: a check failed. 2: the input was wrong, or a file or a disk cannot be used. A user's mistake is
 one message and no traceback. So is a signal (130 after SIGINT, 143 after SIGTERM), which `__main__` answers.
-Dagster is imported only by the commands that need it.
+What simulates, and Dagster, are imported only by the commands that need them.
 """
 
 import os
@@ -20,14 +20,13 @@ from . import disk, interrupts
 from .cli_options import database_file, days_between, read_overrides, twin_of
 from .home import simtom_home
 from .landed_days import LandedDays
-from .scenarios.models import Scenario
+from .lasting import lasting
 from .scenarios.problems import ScenarioError
-from .simulation import load_all, load_scenario, make_generator, registry, without_weight
 from .terminal import err, out, print_checks, print_differences, progress_bar, summarise
-from .validation.decisions import CheckLine, Verdict
 
 if TYPE_CHECKING:
     from .assets.run import RunReport
+    from .scenarios.models import Scenario
 
 FINE, CHECK_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -103,9 +102,18 @@ def _say(message: str) -> None:
     err.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def _loaded(scenario: str, overrides: list[str] | None) -> "Scenario":
+    """The scenario that a person names, with the values that they set."""
+    from .simulation import load_scenario
+
+    return load_scenario(scenario, read_overrides(overrides or []))
+
+
 @app.command()
 def scenarios() -> None:
     """List every scenario, and what is wrong with those that cannot be used."""
+    from .simulation import load_all, registry
+
     table = Table("name", "days", "volume", "arrivals", "description", box=None, header_style="bold")
     with user_mistakes():
         loaded, broken = load_all()
@@ -124,6 +132,8 @@ def scenarios() -> None:
 @app.command()
 def check(scenario: ScenarioArgument) -> None:
     """Say whether a scenario is valid, without simulating it."""
+    from .simulation import load_scenario, make_generator, without_weight
+
     with user_mistakes():
         loaded = load_scenario(scenario)
         process = make_generator(loaded).arrivals
@@ -172,7 +182,7 @@ def preview(
 ) -> None:
     """Draw a scenario without simulating it: volume, hours, faults, every drift, as one page and as PNGs."""
     with user_mistakes():
-        loaded = load_scenario(scenario, read_overrides(overrides or []))
+        loaded = _loaded(scenario, overrides)
     from .preview.page import write_preview
 
     target = (folder or simtom_home() / "previews").expanduser().resolve()
@@ -193,7 +203,7 @@ def run(
 ) -> None:
     """Simulate days, land them in DuckDB and check them, through Dagster."""
     with user_mistakes():
-        loaded = load_scenario(scenario, read_overrides(overrides or []))
+        loaded = _loaded(scenario, overrides)
         days, file = days_between(loaded, first, last), database_file(database)
     report = _land(loaded, days, file, fresh)
     raise typer.Exit(CHECK_FAILED if report.failed_checks else FINE)
@@ -217,7 +227,7 @@ def twin(
 ) -> None:
     """Land the same world without a drift or fault as NAME__without_ID, and say how the two differ."""
     with user_mistakes():
-        loaded = load_scenario(scenario, read_overrides(overrides or []))
+        loaded = _loaded(scenario, overrides)
         counterfactual = twin_of(loaded, without)
         days, file = days_between(counterfactual, first, last), database_file(database)
     report = _land(counterfactual, days, file, fresh)
@@ -285,10 +295,11 @@ def _compare(one: str, other: str, file: Path) -> None:
 def verify(scenario: ScenarioArgument, database: Database = None, overrides: Overrides = None) -> None:
     """Check what has landed of a scenario, without Dagster: the same checks with the same verdicts."""
     from .landing import LandingError
+    from .validation.decisions import CheckLine, Verdict
     from .verification.verify import verify as check_history
 
     with user_mistakes():
-        loaded = load_scenario(scenario, read_overrides(overrides or []))
+        loaded = _loaded(scenario, overrides)
         file = database_file(database)
     try:
         results = check_history(loaded, database=file)
@@ -301,11 +312,12 @@ def verify(scenario: ScenarioArgument, database: Database = None, overrides: Ove
     raise typer.Exit(CHECK_FAILED if any(line.verdict is Verdict.FAILED for line in lines) else FINE)
 
 
-def _land(loaded: Scenario, days: list[date], file: Path, fresh: bool) -> "RunReport":
+def _land(loaded: "Scenario", days: list[date], file: Path, fresh: bool) -> "RunReport":
     """Run the days through Dagster and say what came of it."""
-    from .assets.instance import prepare_instance
-    from .assets.run import run_history
-    from .landing import DuckDBFile, LandingError
+    with lasting():
+        from .assets.instance import prepare_instance
+        from .assets.run import run_history
+        from .landing import DuckDBFile, LandingError
 
     so_far = LandedDays(days)
     interrupts.say_at_the_end(lambda: f"Interrupted. {so_far} {so_far.next_step}")

@@ -2,16 +2,20 @@
 
 import logging
 
-import dagster as dg
+from .lasting import lasting
 
-from .assets.factory import LogProgress, resources, scenario_definitions
-from .home import default_database
-from .landing import DuckDBFile
-from .simulation import load_all, registry
+with lasting():
+    import dagster as dg
+
+    from .assets.factory import LogProgress, resources, scenario_definitions
+    from .home import default_database
+    from .landing import DuckDBFile
+    from .simulation import load_all, registry
 
 _logger = logging.getLogger("simtom")
 
 
+@lasting()
 def build() -> dg.Definitions:
     """The code location; a broken scenario is reported and left out."""
     scenarios, broken = load_all()

@@ -20,10 +20,10 @@ from rich.table import Table
 from .home import simtom_home
 from .landed_days import LandedDays
 from .scenarios.models import TWIN_MARK, Scenario
-from .validation.decisions import CheckLine, Verdict
 
 if TYPE_CHECKING:
     from .assets.run import RunReport
+    from .validation.decisions import CheckLine
     from .verification.twins import Comparison
 
 out = Console()
@@ -60,8 +60,10 @@ class _Bar:
             )
 
 
-def print_checks(checks: Sequence[CheckLine]) -> None:
+def print_checks(checks: Sequence["CheckLine"]) -> None:
     """How many checks passed, and a line for each that did not; one for all that say the same."""
+    from .validation.decisions import Verdict
+
     passed = sum(check.verdict is Verdict.PASSED for check in checks)
     out.print(f"\nChecks: {passed} of {len(checks)} passed", highlight=False)
     alike: dict[tuple[str, Verdict], list[str]] = {}

@@ -61,10 +61,10 @@ def scenario_definitions(
     job = history_job(scenario)
     return dg.Definitions(
         assets=[
-            *_constants(relations, storage.name, pool),
-            _history(relations, storage.name, partitions, pool),
-            *_views(relations, storage.name, pool),
-            _measured(relations, storage.name, pool),
+            *_constants(simulation, storage.name, pool),
+            _history(simulation, storage.name, partitions, pool),
+            *_views(simulation, storage.name, pool),
+            _measured(simulation, storage.name, pool),
         ],
         asset_checks=[build_checks(simulation, pool)],
         jobs=[job],
@@ -73,13 +73,14 @@ def scenario_definitions(
 
 
 def _history(
-    relations: Relations, database: str, partitions: dg.DailyPartitionsDefinition, pool: str | None
+    simulation: Simulation, database: str, partitions: dg.DailyPartitionsDefinition, pool: str | None
 ) -> dg.AssetsDefinition:
-    scenario, daily = relations.scenario, parents_first(relations.daily)
+    scenario, relations = simulation.scenario, simulation.relations
+    daily = parents_first(relations.daily)
 
     @dg.multi_asset(
         name=f"{scenario.name}_history",
-        specs=[spec(relations, contract, database, partitions) for contract in daily],
+        specs=[spec(simulation, contract, database, partitions) for contract in daily],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         # Whatever is selected, whole days land. Dagster (1.13.27) refuses, depending on the hash seed of its
@@ -133,14 +134,15 @@ def _row_count(table: str, rows: RowsPerDay) -> dict[str, int]:
     return {"rows_landed_in_run": sum(rows[table].values()), "days_landed_in_run": len(rows[table])}
 
 
-def _constants(relations: Relations, database: str, pool: str | None) -> Iterator[dg.AssetsDefinition]:
-    scenario, constant = relations.scenario, parents_first(relations.constants)
+def _constants(simulation: Simulation, database: str, pool: str | None) -> Iterator[dg.AssetsDefinition]:
+    scenario, relations = simulation.scenario, simulation.relations
+    constant = parents_first(relations.constants)
     if not constant:
         return
 
     @dg.multi_asset(
         name=f"{scenario.name}_constants",
-        specs=[spec(relations, contract, database, None) for contract in constant],
+        specs=[spec(simulation, contract, database, None) for contract in constant],
         pool=pool,
     )
     def constants(
@@ -164,14 +166,14 @@ def _constants(relations: Relations, database: str, pool: str | None) -> Iterato
     yield constants
 
 
-def _views(relations: Relations, database: str, pool: str | None) -> Iterator[dg.AssetsDefinition]:
-    scenario = relations.scenario
+def _views(simulation: Simulation, database: str, pool: str | None) -> Iterator[dg.AssetsDefinition]:
+    scenario, relations = simulation.scenario, simulation.relations
     if not relations.views:
         return
 
     @dg.multi_asset(
         name=f"{scenario.name}_views",
-        specs=[spec(relations, view, database, None) for view in relations.views],
+        specs=[spec(simulation, view, database, None) for view in relations.views],
         pool=pool,
     )
     def views(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:
@@ -183,14 +185,14 @@ def _views(relations: Relations, database: str, pool: str | None) -> Iterator[dg
     yield views
 
 
-def _measured(relations: Relations, database: str, pool: str | None) -> dg.AssetsDefinition:
-    scenario, tables = relations.scenario, (*MEASURED_TABLES, *RECORDS)
-    simulated = [asset_key(scenario, contract) for contract in relations.simulated]
+def _measured(simulation: Simulation, database: str, pool: str | None) -> dg.AssetsDefinition:
+    scenario, tables = simulation.scenario, (*MEASURED_TABLES, *RECORDS)
+    simulated = [asset_key(scenario, contract) for contract in simulation.relations.simulated]
 
     @dg.multi_asset(
         name=f"{scenario.name}_measured",
         specs=[
-            spec(relations, contract, database, None).replace_attributes(deps=simulated)
+            spec(simulation, contract, database, None).replace_attributes(deps=simulated)
             for contract in tables
         ],
         pool=pool,

@@ -11,7 +11,7 @@ from ..generators.drift.ledger import DAILY_PROFILE, DRIFT_LEDGER_DAILY
 from ..landing import schema_of
 from ..relations import MEASURED_TABLES, Relations
 from ..scenarios.models import Scenario
-from ..simulation import world
+from ..simulation import Simulation
 from .partitions import asset_key
 
 
@@ -95,13 +95,13 @@ def _kind(contract: TableContract | ViewContract) -> str:
 
 
 def spec(
-    relations: Relations,
+    simulation: Simulation,
     contract: TableContract | ViewContract,
     database: str,
     partitions: dg.PartitionsDefinition[str] | None,
 ) -> dg.AssetSpec:
     """The asset of a table or view; its code version is the world's: what another one left is stale."""
-    scenario = relations.scenario
+    scenario, relations = simulation.scenario, simulation.relations
     return dg.AssetSpec(
         asset_key(scenario, contract),
         deps=upstream(relations, contract),
@@ -110,5 +110,5 @@ def spec(
         kinds={"duckdb", _kind(contract)},
         metadata=describe(relations, contract, database),
         partitions_def=partitions,
-        code_version=world(scenario).digest[:16],
+        code_version=simulation.world.digest[:16],
     )

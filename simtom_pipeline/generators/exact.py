@@ -32,10 +32,12 @@ def exact_sum(values: np.ndarray) -> float:
     if len(values) == 0:
         return 0.0
     bits = WORD - len(values).bit_length()
-    _, exponent = frexp(max(float(np.abs(values).max()), SMALLEST))
-    scaled = values * 2.0 ** (bits - exponent)
-    high = np.rint(scaled)
-    low = np.rint((scaled - high) * 2.0**bits)
+    _, exponent = frexp(max(float(values.max()), -float(values.min()), SMALLEST))
+    rest = values * 2.0 ** (bits - exponent)
+    high = np.rint(rest)
+    rest -= high
+    rest *= 2.0**bits
+    low = np.rint(rest, out=rest)
     total = (int(high.astype(np.int64).sum()) << bits) + int(low.astype(np.int64).sum())
     return ldexp(total, exponent - 2 * bits)
 

@@ -7,7 +7,6 @@ error; a date stays text until a model asks for a date.
 
 import re
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -39,10 +38,45 @@ class Document:
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """The YAML 1.2 core schema: `no` is text, `1e3` is a number, `12:30` and dates are text."""
+    """The YAML 1.2 core schema: `no` is text, `1e3` is a number, `12:30` and dates are text.
+
+    What is outside the subset is refused where it is read, before anything is made of it.
+    """
 
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
+    def __init__(self, text: str, source: str) -> None:
+        super().__init__(text)
+        self._source, self._depth, self._documents = source, 0, 0
+
+    def get_event(self) -> yaml.Event:
+        """The next event.
+
+        Raises
+        ------
+        ScenarioError : it is outside the subset.
+        """
+        event: yaml.Event = super().get_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise self._refused(event, "an anchor or alias", "values written out (use extends to share them)")
+        if tag := getattr(event, "tag", None):
+            raise self._refused(event, f"the tag {tag}", "plain values without tags")
+        if _LONE_SURROGATE.search(getattr(event, "value", "")):
+            raise self._refused(event, "half of a character (a lone surrogate)", "printable text")
+        self._documents += isinstance(event, yaml.DocumentStartEvent)
+        if self._documents > 1:
+            raise self._refused(event, "a second document", "one document a file")
+        self._depth += isinstance(event, yaml.CollectionStartEvent)
+        self._depth -= isinstance(event, yaml.CollectionEndEvent)
+        if self._depth > MAX_NESTING:
+            raise self._refused(event, f"more than {MAX_NESTING} levels of nesting", "a flatter file")
+        return event
+
+    def _refused(self, event: yaml.Event, found: str, allowed: str) -> ScenarioError:
+        return _error(_at(event, self._source), found, allowed)
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _CORE_SCALARS = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -101,14 +135,14 @@ def read_text(text: str, source: str) -> Document:
     ------
     ScenarioError : the text is not a mapping in the subset above.
     """
-    return deepcopy(_parsed(text, source))
+    parsed = _parsed(text, source)
+    return Document(dict(parsed.data), dict(parsed.origins), list(parsed.problems))
 
 
 @lru_cache(maxsize=32)
 def _parsed(text: str, source: str) -> Document:
-    """Every scenario of a library extends one of a few: each text is parsed once."""
-    _refuse_dangerous(text, source)
-    node = yaml.compose(text, _CoreLoader)
+    """Every scenario of a library extends one of a few: each text is parsed once, its values are shared."""
+    node = _composed(text, source)
     if node is None:
         raise _error(Origin(source), "an empty file", "a mapping with at least name, clock and volume")
     if not isinstance(node, yaml.MappingNode):
@@ -126,9 +160,7 @@ def read_value(text: str, source: str) -> Any:
     ------
     ScenarioError : the text is not YAML in the subset above.
     """
-    _refuse_dangerous(text, source)
-    node = yaml.compose(text, _CoreLoader)
-    document = Document({})
+    node, document = _composed(text, source), Document({})
     value = None if node is None else _construct(node, source, (), document)
     if document.problems:
         raise ScenarioError(document.problems)
@@ -158,25 +190,10 @@ def _at(node: yaml.Node | yaml.Event, source: str) -> Origin:
     return Origin(source, node.start_mark.line + 1)
 
 
-def _refuse_dangerous(text: str, source: str) -> None:
-    depth, documents = 0, 0
+def _composed(text: str, source: str) -> yaml.Node | None:
+    """The tree of a text in the subset; None of an empty one."""
     try:
-        for event in yaml.parse(text, _CoreLoader):
-            origin = _at(event, source)
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _error(origin, "an anchor or alias", "values written out (use extends to share them)")
-            if tag := getattr(event, "tag", None):
-                raise _error(origin, f"the tag {tag}", "plain values without tags")
-            if any("\ud800" <= letter <= "\udfff" for letter in getattr(event, "value", "")):
-                raise _error(origin, "half of a character (a lone surrogate)", "printable text")
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise _error(origin, "a second document", "one document a file")
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_NESTING:
-                raise _error(origin, f"more than {MAX_NESTING} levels of nesting", "a flatter file")
+        return _CoreLoader(text, source).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1

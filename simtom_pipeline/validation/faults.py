@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 MAX_ROWS = 20_000
 """A distribution is judged on so many rows at most: what is rounded is not quite continuous."""
@@ -26,7 +26,7 @@ def rate_p(hits: ArrayLike, eligible: ArrayLike, probability: ArrayLike) -> floa
 
 
 def _two_sided(hits: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    tails = np.minimum(stats.binom.cdf(hits, n, p), stats.binom.sf(hits - 1, n, p))
+    tails = np.minimum(scipy.stats.binom.cdf(hits, n, p), scipy.stats.binom.sf(hits - 1, n, p))
     return np.minimum(2 * tails, 1.0)
 
 
@@ -38,7 +38,7 @@ def law_p(values: np.ndarray, distribution: Callable[[np.ndarray], np.ndarray]) 
     if len(values) == 0:
         return 1.0
     some = values[:: -(-len(values) // MAX_ROWS)]
-    return float(stats.kstest(distribution(some), "uniform").pvalue)
+    return float(scipy.stats.kstest(distribution(some), "uniform").pvalue)
 
 
 def spread_over_unit(values: np.ndarray, unit: float) -> np.ndarray:

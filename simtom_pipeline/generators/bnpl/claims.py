@@ -225,7 +225,10 @@ def _claim(name: str, meaning: str, credit: config.Credit, **violated: str) -> C
 
 
 def default(
-    model: DefaultModel, is_reference: bool, rate: Callable[[date], float], drifts_from: date | None
+    model: DefaultModel,
+    is_reference: Callable[[], bool],
+    rate: Callable[[date], float],
+    drifts_from: date | None,
 ) -> DeclaredOutcome:
     """Default, with its true probability; `rate` is the expected one of a day."""
     return DeclaredOutcome(

@@ -6,7 +6,7 @@ customer's own and in no table. How (a, s) are found: `reference_population.py`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import log
 from typing import get_args
 
@@ -179,6 +179,7 @@ def solve_scale(xbeta: np.ndarray, frailty: np.ndarray, rate: float, auc: float)
     """
     spread = float(np.std(xbeta))
 
+    @cache
     def auc_at(scale: float) -> float:
         log_odds = scale * xbeta + frailty
         return bayes_auc(expit(root(*_rate_over(log_odds, rate)) + log_odds))

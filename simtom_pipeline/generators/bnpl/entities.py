@@ -85,8 +85,30 @@ def draw_customers(
     They are customers from `since` (days since 1970-01-01) for an exponential lifetime. It has no memory:
     those who were there before the first day live on from it.
     """
-    n = len(customer_id)
-    population = settings.population
+    n, population = len(customer_id), settings.population
+    profile = draw_profiles(settings, streams, day, customer_id, signup_at, mix)
+    shape = population.purchase_rate_shape
+    rate = gammaincinv(shape, streams.uniform("customer.purchase_rate", day, n)) / shape
+    starts = profile["device_first_seen_at"], profile["account_created_at"]
+    later = np.concatenate([slots[:, 1:] for slots in starts], axis=1) // MICROSECONDS_PER_DAY
+    return Customers(
+        profile,
+        rate,
+        _last_day(population, streams, day, since, n),
+        np.minimum(later, FOREVER).astype(np.int32),
+    )
+
+
+def draw_profiles(
+    settings: config.BnplSettings,
+    streams: RandomStreams,
+    day: date,
+    customer_id: np.ndarray,
+    signup_at: np.ndarray,
+    mix: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """What a purchase needs to know of the customers of `draw_customers`, shape (n,), dtype PROFILE."""
+    n, population = len(customer_id), settings.population
     profile = np.empty(n, PROFILE)
     profile["customer_id"] = customer_id
     profile["signup_at"] = signup_at
@@ -103,16 +125,7 @@ def draw_customers(
     _draw_devices(settings.devices, streams, day, profile, mix)
     _draw_accounts(settings.payment_methods, streams, day, profile, mix)
     profile["frailty"] = settings.credit.frailty * streams.normal("customer.frailty", day, n)
-    shape = population.purchase_rate_shape
-    rate = gammaincinv(shape, streams.uniform("customer.purchase_rate", day, n)) / shape
-    starts = profile["device_first_seen_at"], profile["account_created_at"]
-    later = np.concatenate([slots[:, 1:] for slots in starts], axis=1) // MICROSECONDS_PER_DAY
-    return Customers(
-        profile,
-        rate,
-        _last_day(population, streams, day, since, n),
-        np.minimum(later, FOREVER).astype(np.int32),
-    )
+    return profile
 
 
 CORRELATED = config.CORRELATED

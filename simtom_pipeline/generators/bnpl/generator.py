@@ -225,7 +225,7 @@ class BnplGenerator(DriftingGenerator):
     def declared_outcomes(self) -> Sequence[DeclaredOutcome]:
         """Default, with its true probability."""
         default = claims.default(
-            self._default_model, self._is_stationary(), self.expected.rate, self.drifts_from
+            self._default_model, self._is_stationary, self.expected.rate, self.drifts_from
         )
         return [default]
 

@@ -23,7 +23,7 @@ from .buyers import Buyers, one_so_far
 from .catalog import REFERENCE_CUSTOMERS, REFERENCE_SEED, Catalog, draw_catalog
 from .credit import DefaultModel, Signals, bayes_auc, intercept_for, signals, solve_scale, weighted
 from .drift_targets import OUTCOME, stated_parameters
-from .entities import age_bracket_at_signup, draw_customers
+from .entities import age_bracket_at_signup, draw_profiles
 from .parameters import CUSTOMER_ATTRIBUTES, LOG_ODDS, coefficients, customer_shares
 from .transactions import BehaviorTable, draw_transactions
 
@@ -153,7 +153,7 @@ def _drawn(settings_json: str, seed: int) -> ReferencePurchases:
     mean_tenure = population.customer_lifetime_days or DAYS_PER_YEAR
     tenure = exponential(streams.uniform("customer.earlier_signup", when, n), mean_tenure)
     signup_at = np.where(is_first, moment, moment - (tenure * MICROSECONDS_PER_DAY).astype(np.int64))
-    profile = draw_customers(settings, streams, when, 0, np.arange(1, n + 1), signup_at, {}).profile
+    profile = draw_profiles(settings, streams, when, np.arange(1, n + 1), signup_at, {})
     device = one_so_far(
         profile["device_first_seen_at"], moment, streams.uniform("transaction.device", when, n)
     )

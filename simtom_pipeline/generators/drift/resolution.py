@@ -19,6 +19,9 @@ from .refusals import ImpossibleEffectError, refuse_nothing
 from .schedule import ScheduleCurve, possible_weights, weights_of_records
 from .solver import DriftPart, EffectSolver, composite_parts
 
+MAX_SCENARIOS = 128
+"""More than a library has: each is resolved when it is loaded, and asked again for its graph in Dagster."""
+
 
 @dataclass(frozen=True)
 class ResolvedDrift:
@@ -89,7 +92,7 @@ class Resolution:
         )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=MAX_SCENARIOS)
 def resolve(domain_type: type[DriftDomain], scenario: Scenario) -> Resolution:
     """Resolve every declared drift of a scenario; worked out once in a process."""
     domain, resolved, refused = domain_type(scenario), list[ResolvedDrift](), list[Refusal]()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import exp, log
 from typing import Any
 
@@ -240,6 +240,7 @@ class EffectSolver:
     def _root(
         self, key: str, wanted: float, reached: Callable[[float], float], low: float, high: float
     ) -> float:
+        reached = cache(reached)
         bounds = sorted((reached(low), reached(high)))
         if not bounds[0] <= wanted <= bounds[1]:
             raise ImpossibleEffectError(key, wanted, reach(*bounds))

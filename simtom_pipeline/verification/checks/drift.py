@@ -277,7 +277,7 @@ def _rates(history: LandedHistory, part: LedgerPart) -> Judged:
     landed = [row for row in daily_rows(history)[part.drift_id, part.target] if row["rows"]]
     if declared is None or not landed:
         return
-    draws, stationary = history.draws(declared), declared.is_reference
+    draws, stationary = history.draws(declared), declared.is_of_reference
     count, weight = np.array([row["rows"] for row in landed]), np.array([row["w"] for row in landed])
     rate = np.array([row["expected_default_rate"] for row in landed])
     needed = OUTCOMES_OF_A_BLOCK / max(float(rate.max()), 1e-9)

@@ -109,7 +109,7 @@ class Outcomes:
         self, verdict: Verdict, summary: str, figures: Mapping[str, float | int | str]
     ) -> Finding:
         """A finding about what is stated for the reference population only."""
-        if self.declared.is_reference or verdict is not Verdict.FAILED:
+        if self.declared.is_of_reference or verdict is not Verdict.FAILED:
             return Finding(verdict, summary, figures)
         summary += " for a stationary population, which this scenario's is not"
         return Finding(Verdict.INCONCLUSIVE, summary, figures)

@@ -155,6 +155,7 @@ def test_nothing_simulated_or_measured_comes_from_a_matrix_library() -> None:
                 "np",
                 "stats",
                 "scipy",
+                "scipy.stats",
             )
             name = node.attr if of_module else imported  # type: ignore[attr-defined]
             is_product = isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.MatMult)

@@ -318,7 +318,7 @@ def test_a_credit_that_makes_no_sense_is_refused(key: str, value: float, message
 def test_only_a_population_in_equilibrium_is_held_to_the_reference() -> None:
     def is_reference(**overrides: Any) -> bool:
         (declared,) = make_generator(load_scenario("baseline", overrides)).declared_outcomes()
-        return declared.is_reference
+        return declared.is_of_reference
 
     growth = {"january": 0.05, "february": 0.2, "march": 0.8, "april": 2.0, "may": 4.0, "june": 6.0}
     assert is_reference()
