@@ -102,6 +102,8 @@ class Halves:
 def sums_by_column(draws: Draws, rows: str, key: str, columns: Mapping[str, str]) -> dict[str, Halves]:
     """Sums over groups of like values of each column of a relation with a row for each draw, by its name.
 
+    Draws and rows are paired in the order of the key.
+
     Parameters
     ----------
     rows, key : the relation, and its column that holds the key of the draw.
@@ -113,8 +115,9 @@ def sums_by_column(draws: Draws, rows: str, key: str, columns: Mapping[str, str]
     parameters = {k: v for n, one in enumerate(groups) for k, v in one.parameters(f"edge{n}").items()}
     found = draws.connection.execute(
         f"SELECT {', '.join(f'g{n}' for n in range(len(groups)))}, half, {SUMS}"
-        f" FROM (SELECT rowid % 2 AS half, key, outcome, probability FROM {draws.rows})"
-        f" JOIN (SELECT {quoted(key)} AS key, {numbers} FROM {rows}) USING (key)"
+        f" FROM (SELECT rowid AS place, rowid % 2 AS half, outcome, probability FROM {draws.rows})"
+        f" JOIN (SELECT row_number() OVER (ORDER BY {quoted(key)}) - 1 AS place, {numbers} FROM {rows})"
+        " USING (place)"
         f" GROUP BY GROUPING SETS ({sets})",
         parameters,
     ).fetchall()

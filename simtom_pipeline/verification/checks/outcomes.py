@@ -247,9 +247,10 @@ def _sums_by_public_column(outcomes: Outcomes) -> Iterator[tuple[str, Halves | i
             continue
         with _made(history, relation, (key, *columns)) as name:
             astray = abs(history.count(f"SELECT count(*) FROM {name}") - outcomes.totals.rows)
-            sums = {} if astray else sums_by_column(outcomes.draws, name, key, columns)
-        joined = sum(next(iter(sums.values())).both.rows) if sums else 0
-        yield from sums.items() if joined == outcomes.totals.rows else [(next(iter(columns)), astray or 1)]
+            if astray:
+                yield next(iter(columns)), astray
+                return
+            yield from sums_by_column(outcomes.draws, name, key, columns).items()
         seen.update(columns)
 
 
