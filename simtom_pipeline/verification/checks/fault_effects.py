@@ -9,7 +9,7 @@ from math import ceil, floor
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from ...contracts import WHOLE_ROW, Column, TableContract
 from ...corruption.ledgers import FAULT_LEDGER
@@ -323,10 +323,10 @@ def _distribution_statement(
         longest = float(law.cdf(MAX_DELAY_HOURS))
     elif unit:
         low, high = (Decimal(repr(bound)) / Decimal(repr(unit)) for bound in (fault.low, fault.high))
-        law = stats.uniform(ceil(low) * unit, (floor(high) - ceil(low) + 1) * unit)
+        law = scipy.stats.uniform(ceil(low) * unit, (floor(high) - ceil(low) + 1) * unit)
         longest = 1.0
     else:
-        law, longest = stats.uniform(fault.low, fault.high - fault.low), 1.0
+        law, longest = scipy.stats.uniform(fault.low, fault.high - fault.low), 1.0
     found = history.connection.execute(f"SELECT {value} AS value FROM {joined} ORDER BY ALL").fetchnumpy()
     values = spread_over_unit(np.asarray(found["value"], float), unit)
     return Statement(
@@ -344,11 +344,11 @@ def _is_spread(fault: OutOfRange) -> bool:
 def _delay(delay: Delay) -> Any:
     match delay:
         case ExponentialDelay(mean_hours=mean):
-            return stats.expon(scale=mean)
+            return scipy.stats.expon(scale=mean)
         case LognormalDelay(median_hours=median, sigma=sigma):
-            return stats.lognorm(sigma, scale=median)
+            return scipy.stats.lognorm(sigma, scale=median)
         case UniformDelay(low_hours=low, high_hours=high):
-            return stats.uniform(low, high - low)
+            return scipy.stats.uniform(low, high - low)
 
 
 def _stuck_statements(

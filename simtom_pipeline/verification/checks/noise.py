@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from ...contracts import Column, TableContract
 from ...corruption.ledgers import NOISE_LEDGER
@@ -122,7 +122,9 @@ class _Errors:
         level = noise.noise_level
         self._noise, self._column, self._step = noise, column, max(step, 1)
         self._law = (
-            stats.norm(0, level) if isinstance(noise, GaussianNoise) else stats.uniform(-level, 2 * level)
+            scipy.stats.norm(0, level)
+            if isinstance(noise, GaussianNoise)
+            else scipy.stats.uniform(-level, 2 * level)
         )
         self._random = np.random.default_rng(0)
         self._n, self._sum, self._squares = 0, 0.0, 0.0
