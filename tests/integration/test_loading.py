@@ -38,11 +38,11 @@ def loaded() -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("needed_later", ["altair", "pandas", "holidays.countries"])
+@pytest.mark.parametrize("needed_later", ["altair", "pandas", "scipy.stats", "holidays.countries"])
 def test_a_code_location_is_loaded_without_what_only_a_run_needs(
     loaded: dict[str, list[str]], needed_later: str
 ) -> None:
-    """Frames, pictures, and the calendars of every country, which only days ask for."""
+    """Frames, pictures, distributions, and the calendars of every country, which only days ask for."""
     assert needed_later not in loaded["modules"]
 
 
