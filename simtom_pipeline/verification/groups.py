@@ -109,27 +109,30 @@ def sums_by_column(draws: Draws, rows: str, key: str, columns: Mapping[str, str]
     rows, key : the relation, and its column that holds the key of the draw.
     columns : SQL type of each column, by its name.
     """
+    run, made = draws.connection.execute, quoted("temp", "main", "simtom_groups")
     groups = [grouping(draws.connection, rows, name, kind) for name, kind in columns.items()]
     numbers = ", ".join(f"{one.number(f'edge{n}')} AS g{n}" for n, one in enumerate(groups))
-    sets = ", ".join(f"(g{n}, half)" for n in range(len(groups)))
     parameters = {k: v for n, one in enumerate(groups) for k, v in one.parameters(f"edge{n}").items()}
-    found = draws.connection.execute(
-        f"SELECT {', '.join(f'g{n}' for n in range(len(groups)))}, half, {SUMS}"
+    run(
+        f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT * EXCLUDE place"
         f" FROM (SELECT rowid AS place, rowid % 2 AS half, outcome, probability FROM {draws.rows})"
         f" JOIN (SELECT row_number() OVER (ORDER BY {quoted(key)}) - 1 AS place, {numbers} FROM {rows})"
-        " USING (place)"
-        f" GROUP BY GROUPING SETS ({sets})",
+        " USING (place)",
         parameters,
-    ).fetchall()
-    return {name: _halves(found, n, len(groups)) for n, name in enumerate(columns)}
+    )
+    # One after the other: by all of them at once the database would keep a table of each, for each thread.
+    found = {
+        name: run(f"SELECT half, g{n}, {SUMS} FROM {made} GROUP BY half, g{n}").fetchall()
+        for n, name in enumerate(columns)
+    }
+    run(f"DROP TABLE {made}")
+    return {name: _halves(of_column) for name, of_column in found.items()}
 
 
-def _halves(found: Sequence[Sequence[Any]], n: int, width: int) -> Halves:
-    """Of rows of grouping sets those of the n-th, by group and half."""
+def _halves(found: Sequence[Sequence[Any]]) -> Halves:
+    """Of a row of `SUMS` for each half and group."""
     table = np.zeros((2, MAX_GROUPS + 1, 5))
-    for row in found:
-        if row[n] is not None:
-            table[row[width], row[n]] = row[width + 1 :]
-    there = table[:, :, 0].sum(axis=0) > 0
-    first, second = table[:, there]
+    for half, number, *sums in found:
+        table[half, number] = sums
+    first, second = table[:, table[:, :, 0].any(axis=0)]
     return Halves(group_sums(first + second), group_sums(first), group_sums(second))
