@@ -143,7 +143,7 @@ def rate_interval(share: float, error: float, rows: int, confidence: float) -> t
 
     `error` is the standard error of the share, which is larger where rows depend on each other.
     """
-    independent = (share * (1 - share) / rows) ** 0.5
+    independent = (share * (1 - share) / max(rows, 1)) ** 0.5
     telling = rows * min((independent / error) ** 2, 1.0) if error > 0 else rows
     return clopper_pearson(share * telling, telling, confidence)
 

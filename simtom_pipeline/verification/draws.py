@@ -76,7 +76,7 @@ class Draws:
     @cached_property
     def rate(self) -> tuple[float, float]:
         """Share of yes and its standard error, draws of one cluster depending on each other."""
-        share = self.totals.yes / self.totals.rows
+        share = self.totals.yes / self.totals.rows if self.totals.rows else nan
         ((squares,),) = self._found(
             "SELECT fsum(residual * residual) FROM (SELECT (sum(outcome) - $share * count(*)) / $rows"
             f" AS residual FROM {self.rows} GROUP BY cluster)",
