@@ -1,4 +1,4 @@
-"""The memory of the database: what may be said of it, that it is kept, and what happens where it is too little."""
+"""The memory of the database: what may be said of it, that it is kept, and what becomes of too little."""
 
 from pathlib import Path
 

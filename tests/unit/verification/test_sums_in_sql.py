@@ -1,5 +1,6 @@
 """Statistics that the database works out, against plain ones on arrays."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -87,9 +88,8 @@ def test_some_days_are_those_rows(connection: duckdb.DuckDBPyConnection) -> None
     assert drawn.draws.before(START + timedelta(5)).totals.rows == (drawn.day < 5).sum()
     assert drawn.draws.before(None).totals.rows == N
     assert drawn.draws.on([]).totals.rows == 0
-    assert drawn.draws.per_day == {
-        START + timedelta(int(n)): int(rows) for n, rows in zip(*np.unique(drawn.day, return_counts=True))
-    }  # fmt: skip
+    rows = Counter(drawn.day.tolist())
+    assert drawn.draws.per_day == {START + timedelta(n): rows[n] for n in sorted(rows)}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ COLUMNS = {
     "money": ("DECIMAL(10,2)", "CAST(hash(key) % 100000 AS DECIMAL(12,2)) / 100"),
     "moment": ("TIMESTAMP", "TIMESTAMP '2024-01-01' + INTERVAL (hash(key) % 900000) SECOND"),
     "day of": ("DATE", "DATE '2024-01-01' + CAST(hash(key) % 300 AS INTEGER)"),
-    "flag": ("BOOLEAN", "key % 2 = 0"),
+    "flag": ("BOOLEAN", "hash(key) % 2 = 0"),
     "word": ("VARCHAR", "'it''s ' || (hash(key) % 400)"),
     "category": ("greek", f"{GREEK}[1 + key % 3]::greek"),
     "unbounded": ("DOUBLE", "if(key % 50 = 0, 'inf'::DOUBLE, tan(key))"),
@@ -177,9 +177,8 @@ def assert_halves(found: Halves, drawn: Drawn, group: np.ndarray) -> None:
 
 
 def test_equal_values_are_never_parted(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(
-        "CREATE TABLE lumps AS SELECT CAST(power(range, 2) / 4e4 AS INTEGER) AS x FROM range(2000)"
-    )
+    lumps = "SELECT CAST(power(range, 2) / 4e4 AS INTEGER) AS x FROM range(2000)"
+    connection.execute(f"CREATE TABLE lumps AS {lumps}")
     groups = grouping(connection, "lumps", "x", "INTEGER")
     parted = connection.execute(
         f"SELECT x FROM (SELECT x, {groups.number('edge')} AS number FROM lumps) GROUP BY x"
