@@ -18,9 +18,12 @@ def totals_of(outcome: np.ndarray, probability: np.ndarray) -> Totals:
     )
 
 
-def sums_of(outcome: np.ndarray, probability: np.ndarray, group: np.ndarray) -> GroupSums:
-    """The same over groups 0 ... k - 1, shapes (n,)."""
-    parts = [totals_of(outcome[group == g], probability[group == g]) for g in range(group.max() + 1)]
+def sums_of(
+    outcome: np.ndarray, probability: np.ndarray, group: np.ndarray, groups: int | None = None
+) -> GroupSums:
+    """The same over groups 0 ... k - 1, shapes (n,); k is `groups`, or as many as occur."""
+    k = groups or group.max() + 1
+    parts = [totals_of(outcome[group == g], probability[group == g]) for g in range(k)]
     columns = ("rows", "yes", "expected", "variance", "impossible")
     return GroupSums(*(np.array([getattr(part, name) for part in parts]) for name in columns))
 
