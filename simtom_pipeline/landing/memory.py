@@ -1,4 +1,4 @@
-"""How much memory a run should stay within: $SIMTOM_MEMORY, of which the database gets a quarter.
+"""How much memory a run should stay within: $SIMTOM_MEMORY, of which the database gets a fifth.
 
 The rest is for what does not grow with the history: Python, the customers of one day, a batch of days.
 """
@@ -10,8 +10,8 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from .storage import LandingError
 
 VARIABLE = "SIMTOM_MEMORY"
-DEFAULT, LEAST = "1.5GB", "600MB"
-SHARES = 4
+DEFAULT, LEAST = "1.5GB", "750MB"
+SHARES = 5
 
 
 def budget() -> ByteSize:
@@ -47,7 +47,7 @@ def refusal(error: Exception) -> str:
     """What to say where the database could do with no less."""
     share = ByteSize(of_database()).human_readable(decimal=True)
     return (
-        f"The database needs more than the {share} it may take, a quarter of {VARIABLE}"
+        f"The database needs more than the {share} it may take, a fifth of {VARIABLE}"
         f" ({os.environ.get(VARIABLE) or DEFAULT}). Set {VARIABLE} to more, such as 4GB, and run again."
         f" ({str(error).splitlines()[0]})"
     )

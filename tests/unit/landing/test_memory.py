@@ -17,8 +17,8 @@ def megabytes(connection: duckdb.DuckDBPyConnection) -> float:
     return float(number) * {"MiB": 1.048576, "GiB": 1073.741824}[unit]
 
 
-@pytest.mark.parametrize(("said", "limit"), [("", 375), ("2GB", 500), ("800 MB", 200), ("1GiB", 268.4)])
-def test_every_connection_gets_a_quarter(
+@pytest.mark.parametrize(("said", "limit"), [("", 300), ("2GB", 400), ("800 MB", 160), ("1GiB", 214.7)])
+def test_every_connection_gets_a_fifth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, limit: float
 ) -> None:
     monkeypatch.setenv("SIMTOM_MEMORY", said)
@@ -37,7 +37,7 @@ def test_what_is_no_memory_is_refused_by_its_name(
 ) -> None:
     monkeypatch.setenv("SIMTOM_MEMORY", said)
     with (
-        pytest.raises(LandingError, match=rf"SIMTOM_MEMORY={said}: allowed is a size of 600MB or more"),
+        pytest.raises(LandingError, match=rf"SIMTOM_MEMORY={said}: allowed is a size of 750MB or more"),
         DuckDBFile(tmp_path / "x.duckdb").open(),
     ):
         pass
@@ -46,14 +46,14 @@ def test_what_is_no_memory_is_refused_by_its_name(
 def test_what_has_no_room_is_put_on_disk_and_what_cannot_ends_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SIMTOM_MEMORY", "600MB")
+    monkeypatch.setenv("SIMTOM_MEMORY", "800MB")
     storage = DuckDBFile(tmp_path / "x.duckdb")
     with storage.open() as database:
         database.connection.execute("SET memory_limit = '60MB'; SET threads = 1")
         assert database.connection.execute(SORT).fetchall() == [(2_999_999,)]
     with (
         pytest.raises(
-            LandingError, match=r"a quarter of SIMTOM_MEMORY \(600MB\)\. Set SIMTOM_MEMORY to more"
+            LandingError, match=r"a fifth of SIMTOM_MEMORY \(800MB\)\. Set SIMTOM_MEMORY to more"
         ),
         storage.open() as database,
     ):
