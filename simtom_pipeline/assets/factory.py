@@ -1,5 +1,6 @@
 """One asset graph per scenario: its daily tables in one step, its constants, its views, its checks."""
 
+import gc
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -94,8 +95,8 @@ def _history(
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = days_asked_for(context, scenario)
-        simulation, fresh = Simulation(scenario), _fresh(context)
-        rows = land_history(simulation, days, database, progress.landed, fresh)
+        rows = land_history(Simulation(scenario), days, database, progress.landed, _fresh(context))
+        gc.collect()  # a simulation's customers, which may be many, are in a cycle of references
         _attach_rows_per_day(context, relations, rows)
         for contract in daily:
             key = asset_key(scenario, contract)
