@@ -129,7 +129,8 @@ def keep_draws(
 ) -> Draws:
     """The draws of an outcome in the order of the events' key, kept in a table until the connection ends."""
     ((database,),) = connection.execute("SELECT current_database()").fetchall()
-    table = quoted("temp", "main", f"simtom_draws_{database}_{declared.table}_{declared.column}")
+    of = quoted(database, scenario, declared.table, declared.column)
+    table = quoted("temp", "main", f"simtom_draws of {of}")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT e.{quoted(key)} AS key,"
         f" CAST(o.{quoted(declared.column)} AS DOUBLE) AS outcome,"

@@ -5,6 +5,7 @@ A group is named by a number: how many of some ascending edges are not above the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import ceil
 from typing import Any
 
@@ -27,22 +28,24 @@ class Grouping:
     type: str
     edges: Sequence[Any]
 
-    def number(self, name: str) -> str:
-        """SQL of the number of a row's group; `name` begins the names of its parameters."""
-        above = self._halves(name, 0, len(self.edges))
+    @property
+    def number(self) -> str:
+        """SQL of the number of a row's group, with the `parameters`."""
+        above = self._halves(0, len(self.edges))
         return f"CAST(if({quoted(self.column)} IS NULL, 0, {above}) AS UTINYINT)"
 
-    def _halves(self, name: str, first: int, last: int) -> str:
+    def _halves(self, first: int, last: int) -> str:
         if first == last:
             return str(first)
         middle = (first + last) // 2
-        below, above = self._halves(name, first, middle), self._halves(name, middle + 1, last)
-        edge = f"CAST(${name}_{middle} AS {self.type})"
+        below, above = self._halves(first, middle), self._halves(middle + 1, last)
+        edge = f"CAST($edge{middle} AS {self.type})"
         return f"CASE WHEN {quoted(self.column)} < {edge} THEN {below} ELSE {above} END"
 
-    def parameters(self, name: str) -> dict[str, Any]:
-        """The edges, as the parameters of `number`."""
-        return {f"{name}_{n}": edge for n, edge in enumerate(self.edges)}
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The edges, by the names that they have in `number`."""
+        return {f"edge{n}": edge for n, edge in enumerate(self.edges)}
 
 
 def grouping(
@@ -69,23 +72,26 @@ def _values(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -> li
 
 
 def _quantiles(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -> list[Any]:
-    """Values below which lie 1/50, 2/50, ... of the rows."""
-    name = quoted(column)
-    ((n, known),) = connection.execute(f"SELECT count(*), count({name}) FROM {rows}").fetchall()
-    places = {ceil((n - 1) * (k / MAX_GROUPS)) - (n - known) for k in range(1, MAX_GROUPS)}
-    shares = [(place + 0.5) / known for place in sorted(places) if place >= 0]
-    if not shares:
-        return []
-    ((found,),) = connection.execute(f"SELECT quantile_disc({name}, {shares}) FROM {rows}").fetchall()
-    return list(dict.fromkeys(found))
+    """Values below which lie 1/50, 2/50, ... of the rows.
+
+    By sorting, which can do with little memory; `quantile_disc` holds every value, and is slower.
+    """
+    ((n,),) = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
+    places = sorted({ceil((n - 1) * (k / MAX_GROUPS)) for k in range(1, MAX_GROUPS)})
+    found = connection.execute(
+        f"SELECT value FROM (SELECT {quoted(column)} AS value,"
+        f" row_number() OVER (ORDER BY {quoted(column)} NULLS FIRST) - 1 AS place FROM {rows})"
+        f" WHERE place IN ({', '.join(map(str, places))}) AND value IS NOT NULL ORDER BY place"
+    ).fetchall()
+    return [value for value, _ in groupby(value for (value,) in found)]
 
 
 def sums_by_probability(draws: Draws) -> GroupSums:
     """Sums over groups of draws of like probability."""
     groups = grouping(draws.connection, draws.rows, "probability", "DOUBLE", by_value=False)
     found = draws.connection.execute(
-        f"SELECT {groups.number('edge')} AS number, {SUMS} FROM {draws.rows} GROUP BY number ORDER BY number",
-        groups.parameters("edge"),
+        f"SELECT {groups.number} AS number, {SUMS} FROM {draws.rows} GROUP BY number ORDER BY number",
+        groups.parameters,
     ).fetchall()
     return group_sums([sums for _, *sums in found])
 
@@ -107,26 +113,23 @@ def sums_by_column(draws: Draws, rows: str, key: str, columns: Mapping[str, str]
     rows, key : the relation, and its column that holds the key of the draw.
     columns : SQL type of each column, by its name.
     """
-    groups = [grouping(draws.connection, rows, name, kind) for name, kind in columns.items()]
-    numbers = ", ".join(f"{one.number(f'edge{n}')} AS g{n}" for n, one in enumerate(groups))
-    sets = ", ".join(f"(g{n}, half)" for n in range(len(groups)))
-    parameters = {k: v for n, one in enumerate(groups) for k, v in one.parameters(f"edge{n}").items()}
+    # One after the other: grouping by all of them at once takes memory for each, times the threads.
+    return {
+        name: _halves(draws, rows, key, grouping(draws.connection, rows, name, kind))
+        for name, kind in columns.items()
+    }
+
+
+def _halves(draws: Draws, rows: str, key: str, groups: Grouping) -> Halves:
     found = draws.connection.execute(
-        f"SELECT {', '.join(f'g{n}' for n in range(len(groups)))}, half, {SUMS}"
+        f"SELECT half, number, {SUMS}"
         f" FROM (SELECT rowid % 2 AS half, key, outcome, probability FROM {draws.rows})"
-        f" JOIN (SELECT {quoted(key)} AS key, {numbers} FROM {rows}) USING (key)"
-        f" GROUP BY GROUPING SETS ({sets})",
-        parameters,
+        f" JOIN (SELECT {quoted(key)} AS key, {groups.number} AS number FROM {rows}) USING (key)"
+        " GROUP BY half, number",
+        groups.parameters,
     ).fetchall()
-    return {name: _halves(found, n, len(groups)) for n, name in enumerate(columns)}
-
-
-def _halves(found: Sequence[Sequence[Any]], n: int, width: int) -> Halves:
-    """Of rows of grouping sets those of the n-th, by group and half."""
     table = np.zeros((2, MAX_GROUPS + 1, 5))
-    for row in found:
-        if row[n] is not None:
-            table[row[width], row[n]] = row[width + 1 :]
-    there = table[:, :, 0].sum(axis=0) > 0
-    first, second = table[:, there]
+    for half, number, *sums in found:
+        table[half, number] = sums
+    first, second = table[:, table[:, :, 0].any(axis=0)]
     return Halves(group_sums(first + second), group_sums(first), group_sums(second))
