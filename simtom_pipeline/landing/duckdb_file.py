@@ -189,8 +189,10 @@ class DuckDBDatabase:
 
 
 def _bound(connection: Connection) -> None:
-    """Keep a connection's database within its share of the memory."""
+    """Keep a connection's database within its share of the memory, on no more threads than that is for."""
     connection.execute(f"SET memory_limit = '{memory.of_database()}B'")
+    threads = memory.threads_of_database()
+    connection.execute(f"SET threads = least(current_setting('threads'), {threads})")
 
 
 def _named_in(relations: Relations) -> set[tuple[str, str]]:

@@ -4,6 +4,7 @@ The rest is for what does not grow with the history: Python, the customers of on
 """
 
 import os
+import sys
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
@@ -12,6 +13,8 @@ from .storage import LandingError
 VARIABLE = "SIMTOM_MEMORY"
 DEFAULT, LEAST = "1.5GB", "750MB"
 SHARES = 5
+OF_A_THREAD = 125_000_000
+"""Bytes that each of the database's threads should have: its makers' advice."""
 
 
 def budget() -> ByteSize:
@@ -40,7 +43,17 @@ def of_database() -> int:
     ------
     LandingError : as `budget`.
     """
-    return budget() // SHARES
+    return min(budget() // SHARES, sys.maxsize)
+
+
+def threads_of_database() -> int:
+    """How many threads that is enough for.
+
+    Raises
+    ------
+    LandingError : as `budget`.
+    """
+    return max(of_database() // OF_A_THREAD, 1)
 
 
 def refusal(error: Exception) -> str:

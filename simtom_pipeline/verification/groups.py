@@ -5,6 +5,7 @@ A group is named by a number: how many of some ascending edges are not above the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import ceil
 from typing import Any
 
@@ -28,7 +29,7 @@ class Grouping:
     edges: Sequence[Any]
 
     def number(self, name: str) -> str:
-        """SQL of the number of a row's group; `name` begins the names of its parameters."""
+        """SQL of the number of a row's group; `name` begins the names of its `parameters`."""
         above = self._halves(name, 0, len(self.edges))
         return f"CAST(if({quoted(self.column)} IS NULL, 0, {above}) AS UTINYINT)"
 
@@ -41,7 +42,7 @@ class Grouping:
         return f"CASE WHEN {quoted(self.column)} < {edge} THEN {below} ELSE {above} END"
 
     def parameters(self, name: str) -> dict[str, Any]:
-        """The edges, as the parameters of `number`."""
+        """The edges, by the names that they have in `number`."""
         return {f"{name}_{n}": edge for n, edge in enumerate(self.edges)}
 
 
@@ -69,15 +70,18 @@ def _values(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -> li
 
 
 def _quantiles(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -> list[Any]:
-    """Values below which lie 1/50, 2/50, ... of the rows."""
-    name = quoted(column)
-    ((n, known),) = connection.execute(f"SELECT count(*), count({name}) FROM {rows}").fetchall()
-    places = {ceil((n - 1) * (k / MAX_GROUPS)) - (n - known) for k in range(1, MAX_GROUPS)}
-    shares = [(place + 0.5) / known for place in sorted(places) if place >= 0]
-    if not shares:
-        return []
-    ((found,),) = connection.execute(f"SELECT quantile_disc({name}, {shares}) FROM {rows}").fetchall()
-    return list(dict.fromkeys(found))
+    """Values below which lie 1/50, 2/50, ... of the rows.
+
+    By sorting, which can do with little memory; `quantile_disc` holds every value, and is slower.
+    """
+    ((n,),) = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
+    places = sorted({ceil((n - 1) * (k / MAX_GROUPS)) for k in range(1, MAX_GROUPS)})
+    found = connection.execute(
+        f"SELECT value FROM (SELECT {quoted(column)} AS value,"
+        f" row_number() OVER (ORDER BY {quoted(column)} NULLS FIRST) - 1 AS place FROM {rows})"
+        f" WHERE place IN ({', '.join(map(str, places))}) AND value IS NOT NULL ORDER BY place"
+    ).fetchall()
+    return [value for value, _ in groupby(value for (value,) in found)]
 
 
 def sums_by_probability(draws: Draws) -> GroupSums:

@@ -123,18 +123,22 @@ def realised_sizes(
         }
     rows = queries.measured(history.name, entry)
     yardstick = yardstick_of(history, entry, bool(part.measured and part.measured.of_logarithm))
-    days = by_day(history.connection, rows, "value", order="value")
+    days = by_day(history.connection, rows, ("value",), order=("value",))
     return {day: (len(of["value"]), yardstick.size(np.asarray(of["value"], float))) for day, of in days}
 
 
 MAX_WINDOW = 1_000_000
-"""Of a longer reference window so many order statistics stand for all: no share is off by more than 1e-6."""
+"""Of a longer reference window so many order statistics stand for all.
+
+The share of values below any point is off by 1e-6 at most, the share of a bin by twice that.
+"""
 
 
 def yardstick_of(history: LandedHistory, entry: queries.LedgerEntry, of_logarithm: bool) -> Yardstick:
     """What days are measured with: the ledger's bins and the landed days of its reference window."""
     rows = queries.measured(history.name, entry)
-    window = f"day BETWEEN DATE '{entry.reference_from}' AND DATE '{entry.reference_to or date.min}'"
+    days = f"day BETWEEN DATE '{entry.reference_from}' AND DATE '{entry.reference_to or date.min}'"
+    window = f"value IS NOT NULL AND {days}"
     step = history.count(f"SELECT count(*) FROM {rows} WHERE {window}") // MAX_WINDOW + 1
     found = history.connection.execute(
         f"SELECT value FROM {rows} WHERE {window}"
@@ -155,10 +159,10 @@ def realised_rates(history: LandedHistory, outcome: str) -> dict[date, tuple[flo
     if declared is None:
         return {}
     draws = history.draws(declared)
-    known = f"(FROM {draws.rows} WHERE outcome IS NOT NULL AND probability IS NOT NULL)"
+    known = f"(FROM {draws.rows} WHERE NOT isnan(outcome) AND NOT isnan(probability))"
     return {
         day: _rate(of["outcome"], of["probability"])
-        for day, of in by_day(history.connection, known, "outcome, probability")
+        for day, of in by_day(history.connection, known, ("outcome", "probability"))
     }
 
 

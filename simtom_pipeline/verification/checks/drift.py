@@ -246,7 +246,7 @@ class _Measured:
 def _measured(history: LandedHistory, entry: queries.LedgerEntry, bins: Bins) -> dict[date, _Measured]:
     rows = queries.measured(history.name, entry)
     found = {}
-    for day, of in by_day(history.connection, rows, "value", order="value"):
+    for day, of in by_day(history.connection, rows, ("value",), order=("value",)):
         values = np.asarray(of["value"], float)
         counts = bins.counts(values) if bins.count else np.empty(0)
         found[day] = _Measured(len(values), float(values.mean()), float(values.var()), counts)

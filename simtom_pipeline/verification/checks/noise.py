@@ -13,7 +13,7 @@ from ...corruption.ledgers import NOISE_LEDGER
 from ...relations import named
 from ...scenarios.faults import GaussianNoise, Noise, Outliers, UniformNoise
 from ...simulation import Simulation
-from ...sql import quoted
+from ...sql import quoted, text
 from ...validation.decisions import Finding
 from ...validation.faults import MAX_ROWS, law_p, rate_p, spread_between
 from ..as_simulated import as_simulated
@@ -74,17 +74,11 @@ def _noise_statements(history: LandedHistory, noise: Noise, name: str) -> Iterat
     contract = named(history.relations.true, noise.table)
     column = contract.column(name)
     with _values(history, contract, name) as values:
-        n = history.count(f"SELECT count(*) FROM {values}")
-        judge = (
-            _Outliers(noise, column)
-            if isinstance(noise, Outliers)
-            else _Errors(noise, column, ceil(n / MAX_ROWS))
-        )
-        wrong = impossible = 0
-        for _, of in by_day(
-            history.connection, values, "landed, true_value, measured_value", key_of(contract)
-        ):
-            landed, true, measured = (np.asarray(one, float) for one in of.values())
+        judge = _judge(history, values, noise, column)
+        n = wrong = impossible = 0
+        for _, of in by_day(history.connection, values, VALUES, order=contract.primary_key):
+            landed, true, measured = (np.asarray(of[one], float) for one in VALUES)
+            n += len(landed)
             wrong += int((np.abs(measured - landed) > 1e-9 * np.abs(landed)).sum())
             impossible += int((~_can_be(column, measured)).sum())
             judge.look_at(true, measured)
@@ -94,6 +88,9 @@ def _noise_statements(history: LandedHistory, noise: Noise, name: str) -> Iterat
     ):
         yield Statement(noise.noise_type, noise.table, name, about, n, 0, violations, violations=violations)
     yield from judge.statements()
+
+
+VALUES = ("landed", "true_value", "measured_value")
 
 
 @contextmanager
@@ -107,12 +104,28 @@ def _values(history: LandedHistory, contract: TableContract, name: str) -> Itera
         f" FROM {rows_without_faults(history, contract.name)}"
         f" LEFT JOIN (SELECT {key_in_ledger(contract)}, true_value, measured_value"
         f" FROM {history.relations.name_of(NOISE_LEDGER)}"
-        f" WHERE table_name = '{contract.name}' AND column_name = '{name}') USING ({key})"
+        f" WHERE table_name = {text(contract.name)} AND column_name = {text(name)}) USING ({key})"
     )
     try:
         yield made
     finally:
         history.connection.execute(f"DROP TABLE {made}")
+
+
+def _judge(history: LandedHistory, values: str, noise: Noise, column: Column) -> "_Errors | _Outliers":
+    """What looks at the values of a column."""
+    if isinstance(noise, Outliers):
+        return _Outliers(noise, column)
+    told = history.count(
+        f"SELECT count(*) FROM {values} WHERE abs(true_value) * $level >= $least",
+        {"level": noise.noise_level, "least": _least(column)},
+    )
+    return _Errors(noise, column, ceil(told / MAX_ROWS))
+
+
+def _least(column: Column) -> float:
+    """Standard deviation from which on noise can be told from rounding."""
+    return max(MIN_STEPS * column.step, float(np.finfo(float).tiny))
 
 
 class _Errors:
@@ -132,8 +145,7 @@ class _Errors:
 
     def look_at(self, true: np.ndarray, measured: np.ndarray) -> None:
         """More values, shapes (n,)."""
-        least = max(MIN_STEPS * self._column.step, np.finfo(float).tiny)
-        told = np.abs(true) * self._noise.noise_level >= least
+        told = np.abs(true) * self._noise.noise_level >= _least(self._column)
         true, measured = true[told], measured[told]
         chance = spread_between(*_chances(self._column, self._law, true, measured), self._random)
         self._chances.append(chance[-self._n % self._step :: self._step])

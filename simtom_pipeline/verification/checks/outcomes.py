@@ -246,12 +246,18 @@ def _sums_by_public_column(outcomes: Outcomes) -> Iterator[tuple[str, Halves | i
         if not columns:
             continue
         with _made(history, relation, (key, *columns)) as name:
-            astray = abs(history.count(f"SELECT count(*) FROM {name}") - outcomes.totals.rows)
-            if astray:
+            if astray := _astray(outcomes, name, key):
                 yield next(iter(columns)), astray
                 return
             yield from sums_by_column(outcomes.draws, name, key, columns).items()
         seen.update(columns)
+
+
+def _astray(outcomes: Outcomes, rows: str, key: str) -> int:
+    """How many rows a relation has too many or too few; if none, how many draws have no row of their own."""
+    surplus = outcomes.history.count(f"SELECT count(*) FROM {rows}") - outcomes.totals.rows
+    without = f"FROM {outcomes.draws.rows} ANTI JOIN (SELECT {quoted(key)} AS key FROM {rows}) USING (key)"
+    return abs(surplus) or outcomes.history.count(f"SELECT count(*) {without}")
 
 
 @contextmanager

@@ -195,7 +195,7 @@ def test_days_come_whole_and_in_order_whatever_a_portion_holds(
 ) -> None:
     monkeypatch.setattr(portions, "ROWS_AT_ONCE", rows_at_once)
     drawn = Drawn(connection, 8)
-    found = list(by_day(connection, "drawn", "probability", order="probability"))
+    found = list(by_day(connection, "drawn", ("probability",), order=("probability",)))
     assert [day for day, _ in found] == [START + timedelta(n) for n in range(20)]
     for n, (_, of) in enumerate(found):
         assert of["probability"].tolist() == sorted(drawn.probability[drawn.day == n])
