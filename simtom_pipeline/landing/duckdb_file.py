@@ -61,12 +61,13 @@ class DuckDBFile:
         LandingError : the file is locked by another process, is not a DuckDB database, or its disk is full.
         """
         with _room_for(self.path), ExitStack() as stack:
+            limits = _limits()  # before any file is made
             with _explained(self.path):
                 if not read_only:
                     self.path.parent.mkdir(parents=True, exist_ok=True)
                 connection = stack.enter_context(self._connected(read_only))
             stack.callback(connection.close)
-            _bound(connection)
+            connection.execute(limits)
             yield DuckDBDatabase(connection)
 
     def _connected(self, read_only: bool) -> AbstractContextManager[Connection]:
@@ -83,7 +84,7 @@ class DuckDBFile:
         LandingError : as `open`.
         """
         with _room_for(self.path), TemporaryDirectory() as folder, duckdb.connect() as connection:
-            _bound(connection)
+            connection.execute(_limits())
             connection.execute(f"SET temp_directory = {text(folder)}")
             with _explained(self.path):
                 connection.execute(f"ATTACH {text(self.address)} AS {READ} (READ_ONLY)")
@@ -188,11 +189,10 @@ class DuckDBDatabase:
             self.connection.execute(statement)
 
 
-def _bound(connection: Connection) -> None:
-    """Keep a connection's database within its share of the memory, on no more threads than that is for."""
-    connection.execute(f"SET memory_limit = '{memory.of_database()}B'")
-    threads = memory.threads_of_database()
-    connection.execute(f"SET threads = least(current_setting('threads'), {threads})")
+def _limits() -> str:
+    """SQL that keeps a database within its share of the memory, on no more threads than that is for."""
+    threads = f"least(current_setting('threads'), {memory.threads_of_database()})"
+    return f"SET memory_limit = '{memory.of_database()}B'; SET threads = {threads}"
 
 
 def _named_in(relations: Relations) -> set[tuple[str, str]]:

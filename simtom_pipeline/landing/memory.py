@@ -13,6 +13,8 @@ from .storage import LandingError
 VARIABLE = "SIMTOM_MEMORY"
 DEFAULT, LEAST = "1.5GB", "750MB"
 SHARES = 5
+DISK = "max_temp_directory_size"
+"""What the database names where it is the disk that it has no more room on."""
 OF_A_THREAD = 125_000_000
 """Bytes that each of the database's threads should have: its makers' advice."""
 
@@ -57,10 +59,12 @@ def threads_of_database() -> int:
 
 
 def refusal(error: Exception) -> str:
-    """What to say where the database could do with no less."""
+    """What to say where the database could do with no less, or had no more room on disk for the rest."""
     share = ByteSize(of_database()).human_readable(decimal=True)
+    of_disk = DISK in str(error)
+    aside = ", and there is no more room on disk for what it put aside" if of_disk else ""
     return (
         f"The database needs more than the {share} it may take, a fifth of {VARIABLE}"
-        f" ({os.environ.get(VARIABLE) or DEFAULT}). Set {VARIABLE} to more, such as 4GB, and run again."
-        f" ({str(error).splitlines()[0]})"
+        f" ({os.environ.get(VARIABLE) or DEFAULT}){aside}. Set {VARIABLE} to more, such as 4GB"
+        f"{', or make room on disk' if of_disk else ''}, and run again. ({str(error).splitlines()[0]})"
     )

@@ -214,7 +214,10 @@ def _sizes(history: LandedHistory, part: LedgerPart, entry: queries.LedgerEntry,
     for block in blocks(count, weight, ROWS_OF_A_BLOCK, MAX_BLOCKS):
         some = [measured[day] for n in block if (day := landed[n]["day"]) in measured]
         rows = sum(of.rows for of in some)
-        if yardstick.bins.count:
+        if not rows:  # the ledger is of rows that are no longer there
+            what = "PSI" if yardstick.bins.count else "mean"
+            yield _row(what, _about(landed, block), 0, np.nan, np.nan), Verdict.INCONCLUSIVE
+        elif yardstick.bins.count:
             shares = mean_of_blocks([landed[n]["intended_shares"] for n in block], count[block])
             target = psi(shares, np.array(entry.reference_shares))
             counts = np.sum([of.counts for of in some], axis=0)

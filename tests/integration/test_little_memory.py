@@ -1,0 +1,75 @@
+"""Commands that have too little memory: one message that says what to do, and exit code 2."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+PLUGIN = Path(__file__).parents[1] / "support" / "plugins" / "greedy.py"
+SCENARIO = """\
+name: ticking
+generator: greedy
+clock: {start: 2024-01-01, end: 2024-01-03}
+volume: {base_daily_volume: 20}
+"""
+REFUSAL = (
+    "The database needs more than the 150.0MB it may take, a fifth of SIMTOM_MEMORY (750MB)."
+    " Set SIMTOM_MEMORY to more, such as 4GB, and run again."
+)
+
+
+@pytest.fixture
+def greedy_home(prepared_home: Path) -> Path:
+    for folder in ("generators", "scenarios"):
+        (prepared_home / folder).mkdir(exist_ok=True)
+    shutil.copy(PLUGIN, prepared_home / "generators")
+    (prepared_home / "scenarios" / "ticking.yaml").write_text(SCENARIO)
+    return prepared_home
+
+
+def simtom(command: str, memory: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "simtom_pipeline", command, "ticking"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SIMTOM_MEMORY": memory},
+        timeout=120,
+    )
+
+
+def in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_check_that_cannot_do_with_the_memory_ends_the_command_and_says_how_to_give_it_more(
+    greedy_home: Path,
+) -> None:
+    """The days have landed; with more memory they are found to be as they should."""
+    run = simtom("run", "750MB")
+    assert run.returncode == 2, run.stderr
+    said = in_one_line(run.stderr)
+    assert said.count(REFUSAL) == 1
+    assert "Traceback" not in said
+    assert "2024-01-01 to 2024-01-03" in said
+    with duckdb.connect(str(greedy_home / "simtom.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT count(DISTINCT day) FROM ticking.ticks").fetchall() == [(3,)]
+    verify = simtom("verify", "750MB")
+    assert (verify.returncode, verify.stdout) == (2, "")
+    assert in_one_line(verify.stderr).count(REFUSAL) == 1
+    assert "Traceback" not in verify.stderr
+    again = simtom("verify", "4GB")
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("memory", ["plenty", "749MB"])
+def test_a_memory_that_cannot_be_is_refused_before_anything_is_made(greedy_home: Path, memory: str) -> None:
+    run = simtom("run", memory)
+    assert run.returncode == 2
+    said = f"SIMTOM_MEMORY={memory}: allowed is a size of 750MB or more, such as 1.5GB or 4GB."
+    assert said in in_one_line(run.stderr)
+    assert "Traceback" not in run.stderr
+    assert not (greedy_home / "simtom.duckdb").exists()
