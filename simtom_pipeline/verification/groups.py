@@ -18,6 +18,8 @@ from .draws import SUMS, Draws, group_sums
 
 MAX_GROUPS = 50
 FIRST_ROWS = 10_000
+COLUMNS_AT_ONCE = 4
+"""Of more, what the database keeps of each would add up."""
 
 
 @dataclass(frozen=True)
@@ -113,21 +115,30 @@ def sums_by_column(draws: Draws, rows: str, key: str, columns: Mapping[str, str]
     rows, key : the relation, and its column that holds the key of the draw.
     columns : SQL type of each column, by its name.
     """
+    names = list(columns)
+    portions = [names[n : n + COLUMNS_AT_ONCE] for n in range(0, len(names), COLUMNS_AT_ONCE)]
+    found: dict[str, Halves] = {}
+    for portion in portions:
+        groups = [grouping(draws.connection, rows, name, columns[name]) for name in portion]
+        found |= _sums(draws, rows, key, groups)
+    return found
+
+
+def _sums(draws: Draws, rows: str, key: str, groups: Sequence[Grouping]) -> dict[str, Halves]:
+    """The same of some columns, whose numbers of groups are kept in a table for as long."""
     run, made = draws.connection.execute, quoted("temp", "main", "simtom_groups")
-    groups = [grouping(draws.connection, rows, name, kind) for name, kind in columns.items()]
     numbers = ", ".join(f"{one.number(f'edge{n}')} AS g{n}" for n, one in enumerate(groups))
-    parameters = {k: v for n, one in enumerate(groups) for k, v in one.parameters(f"edge{n}").items()}
     run(
         f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT * EXCLUDE place"
         f" FROM (SELECT rowid AS place, rowid % 2 AS half, outcome, probability FROM {draws.rows})"
         f" JOIN (SELECT row_number() OVER (ORDER BY {quoted(key)}) - 1 AS place, {numbers} FROM {rows})"
         " USING (place)",
-        parameters,
+        {k: v for n, one in enumerate(groups) for k, v in one.parameters(f"edge{n}").items()},
     )
     # One after the other: by all of them at once the database would keep a table of each, for each thread.
     found = {
-        name: run(f"SELECT half, g{n}, {SUMS} FROM {made} GROUP BY half, g{n}").fetchall()
-        for n, name in enumerate(columns)
+        one.column: run(f"SELECT half, g{n}, {SUMS} FROM {made} GROUP BY half, g{n}").fetchall()
+        for n, one in enumerate(groups)
     }
     run(f"DROP TABLE {made}")
     return {name: _halves(of_column) for name, of_column in found.items()}

@@ -165,9 +165,7 @@ def test_what_had_landed_before_is_there_after_it(landed: Path) -> None:
 
 def test_where_nothing_is_said_the_default_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMTOM_MEMORY", "")
-    assert "300.0MB it may take, a fifth of SIMTOM_MEMORY (1.5GB). Set" in budgets.refusal(
-        ValueError("full")
-    )
+    assert "300.0MB it may take, a fifth of SIMTOM_MEMORY (1.5GB). Set" in budgets.refusal(ValueError("full"))
 
 
 @pytest.fixture

@@ -210,7 +210,9 @@ def test_the_number_of_a_group_is_how_many_edges_are_not_above(
 ) -> None:
     group = Grouping("value", "BIGINT", edges)
     table(connection, "numbered", {"n": range(len(values)), "value": values})
-    found = connection.execute(f"SELECT {group.number} FROM numbered ORDER BY n", group.parameters).fetchall()
+    found = connection.execute(
+        f"SELECT {group.number('edge')} FROM numbered ORDER BY n", group.parameters("edge")
+    ).fetchall()
     assert [n for (n,) in found] == [0 if v is None else bisect_right(edges, v) for v in values]
 
 
@@ -256,13 +258,6 @@ def test_a_column_is_known_by_many_values_that_come_late(
     found = sums_by_column(draws, "public", "of", {"late": "BIGINT", "few": "BIGINT"})
     assert_halves(found["late"], outcome, np.full(ROWS, 0.5), groups_of(place))
     assert len(found["few"].both.rows) == 4
-
-
-def test_rows_that_are_no_draws_count_nowhere(connection: duckdb.DuckDBPyConnection) -> None:
-    draws = drawn(connection, [1.0, 0.0, 1.0], [0.5, 0.5, 0.5])
-    table(connection, "public", {"of": [2, 0, 99, None], "value": [4, 4, 4, 4]})
-    (found,) = sums_by_column(draws, "public", "of", {"value": "BIGINT"}).values()
-    assert [list(half.rows) for half in (found.both, found.first, found.second)] == [[2], [2], [0]]
 
 
 def test_any_number_of_columns_fits_in_little_memory(connection: duckdb.DuckDBPyConnection) -> None:
