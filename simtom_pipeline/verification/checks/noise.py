@@ -75,7 +75,9 @@ def _noise_statements(history: LandedHistory, noise: Noise, name: str) -> Iterat
     column = contract.column(name)
     with _values(history, contract, name) as values:
         judge = _judge(history, values, noise, column)
-        n = wrong = impossible = 0
+        where = f"SELECT count(*) FROM {values} WHERE stands IS NULL AND measured_value IS"
+        wrong = history.count(f"{where} NOT NULL")
+        n = impossible = 0 if column.nullable else history.count(f"{where} NULL")
         for _, of in by_day(history.connection, values, VALUES, order=contract.primary_key):
             landed, true, measured = (np.asarray(of[one], float) for one in VALUES)
             n += len(landed)
@@ -95,12 +97,16 @@ VALUES = ("landed", "true_value", "measured_value")
 
 @contextmanager
 def _values(history: LandedHistory, contract: TableContract, name: str) -> Iterator[str]:
-    """Relation of what stands before any fault, the true value and the measured one, by day and key."""
+    """Relation of what stands before any fault, the true value and the measured one, by day and key.
+
+    `landed` is what stands or, where that is NULL though something was measured, what was measured.
+    """
     key, made = key_of(contract), quoted("temp", "main", "simtom_noise")
     history.connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT day, {key}, CAST({quoted(name)} AS DOUBLE) AS landed,"
-        " if(true_value IS NULL, landed, true_value) AS true_value,"
-        " if(true_value IS NULL, landed, measured_value) AS measured_value"
+        f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT day, {key}, CAST({quoted(name)} AS DOUBLE) AS stands,"
+        " if(true_value IS NULL, stands, true_value) AS true_value,"
+        " if(true_value IS NULL, stands, measured_value) AS measured_value,"
+        " coalesce(stands, measured_value) AS landed"
         f" FROM {rows_without_faults(history, contract.name)}"
         f" LEFT JOIN (SELECT {key_in_ledger(contract)}, true_value, measured_value"
         f" FROM {history.relations.name_of(NOISE_LEDGER)}"
