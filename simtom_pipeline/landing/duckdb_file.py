@@ -189,6 +189,13 @@ class DuckDBDatabase:
             self.connection.execute(statement)
 
 
+def in_memory() -> DuckDBDatabase:
+    """A database of its own in memory, within its share of it; whoever asks for it closes its connection."""
+    connection = duckdb.connect()
+    connection.execute(_limits())
+    return DuckDBDatabase(connection)
+
+
 def _limits() -> str:
     """SQL that keeps a database within its share of the memory, on no more threads than that is for."""
     threads = f"least(current_setting('threads'), {memory.threads_of_database()})"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache, cached_property, lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -41,7 +41,7 @@ from .tables import (
     TRANSACTIONS,
 )
 from .transactions import BehaviorTable, draw_transactions
-from .views import VIEWS
+from .views import BNPL_RECORDS, VIEWS
 
 MAX_GROWTH = 3.0
 """A volume that grows faster over the scenario brings more new customers than the equilibrium has."""
@@ -69,6 +69,8 @@ class BnplGenerator(DriftingGenerator):
     )
     views = VIEWS
     event_table = TRANSACTIONS.name
+    record_view = BNPL_RECORDS.name
+    live_overrides: ClassVar[Mapping[str, Any]] = {"bnpl.population.initial_customers": 1000}
     model_version = 2
 
     def __init__(self, scenario: Scenario) -> None:

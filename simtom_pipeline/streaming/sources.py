@@ -1,0 +1,127 @@
+"""Where the rows of a stream come from: drawn day by day, or read from where they have landed."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from time import monotonic, sleep
+from typing import Literal
+
+import pyarrow as pa
+
+from ..contracts import TableContract
+from ..landing import LandingError, Storage
+from ..landing.records import kept
+from ..sql import quoted
+from .delivery import Source
+from .flat_records import FlatRecords
+from .selection import Selection
+
+SourceName = Literal["simulated", "landed"]
+MAX_WAIT = 30.0
+"""Seconds to wait for a file that another process writes to."""
+
+
+class AnotherWorldLandedError(LandingError):
+    """A day is of another world than the stream's: it was replaced, or the scenario is another one now."""
+
+    def __init__(self, scenario: str, day: date, landed: str | None, here: str) -> None:
+        self.landed, self.here = landed, here
+        super().__init__(
+            f"{day} of {scenario} has landed of world {landed or 'unknown'}, this stream is of world {here}:"
+            " the day was replaced, or the scenario is another one now. Begin a new stream."
+        )
+
+
+class NotLandedError(LandingError):
+    """A day that is asked for has not landed."""
+
+
+class SimulatedDays:
+    """Days as they are drawn, one after the other; what was worked out for one is kept for the next."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._simulation = selection.simulation
+        self._record = selection.record
+        self._flat = FlatRecords(self._simulation, selection.record) if selection.record else None
+
+    def day(self, day: date) -> Mapping[str, pa.Table]:
+        """As `Source`."""
+        tables = self._simulation.simulate_day(day)
+        if self._flat is None or self._record is None:
+            return tables
+        return {**tables, self._record.name: self._flat.of(day, tables)}
+
+
+class LandedDays:
+    """Days as they lie in a storage, each read by a connection that is closed before a record is sent.
+
+    Parameters
+    ----------
+    storage : where the scenario has landed.
+    give_up : asked before each new attempt to open a storage that is in use; it may raise.
+    """
+
+    def __init__(
+        self, selection: Selection, storage: Storage, give_up: Callable[[], None] = lambda: None
+    ) -> None:
+        self._selection, self._storage, self._give_up = selection, storage, give_up
+        self._relations = selection.simulation.relations
+
+    def day(self, day: date) -> Mapping[str, pa.Table]:
+        """As `Source`.
+
+        Raises
+        ------
+        NotLandedError : the day has not landed.
+        AnotherWorldLandedError : it has, of another world; the message names both digests.
+        LandingError : there is no such file, or another process keeps it for longer than `MAX_WAIT`.
+        """
+        scenario, world = self._relations.scenario.name, self._selection.simulation.world.digest
+        if not self._storage.exists():
+            raise NotLandedError(
+                f"There is no file {self._storage.address}. Land it first: simtom run {scenario}"
+            )
+        until = monotonic() + MAX_WAIT
+        while True:
+            try:
+                with self._storage.open(read_only=True) as database:
+                    worlds = kept(database.connection, scenario).worlds
+                    if day not in worlds:
+                        raise NotLandedError(
+                            f"{day} of {scenario} has not landed in {self._storage.address}."
+                        )
+                    if worlds[day] != world:
+                        raise AnotherWorldLandedError(scenario, day, worlds[day], world)
+                    return {
+                        name: database.connection.execute(sql, [day]).to_arrow_table()
+                        for name, sql in self._statements().items()
+                    }
+            except (NotLandedError, AnotherWorldLandedError):
+                raise
+            except LandingError:
+                if monotonic() > until:
+                    raise
+                self._give_up()
+                sleep(0.2)
+
+    def _statements(self) -> dict[str, str]:
+        """SQL of each table's rows of a day, in the order in which they landed."""
+        read = {contract.name: contract for contract in self._selection.contracts}
+        read[self._relations.event_table] = self._relations.events
+        for outcome in self._selection.outcomes:
+            read[outcome.table] = self._relations.table(outcome.table)
+        statements = {name: self._rows(contract) for name, contract in read.items()}
+        if (view := self._selection.record) is not None:
+            statements[view.name] = (
+                f"SELECT * FROM {self._relations.name_of(view)}"
+                " WHERE CAST(_timestamp AS DATE) = ? ORDER BY ALL"
+            )
+        return statements
+
+    def _rows(self, contract: TableContract) -> str:
+        columns = ", ".join(quoted(name) for name in contract.column_names)
+        return f"SELECT {columns} FROM {self._relations.name_of(contract)} WHERE day = ? ORDER BY rowid"
+
+
+def source_of(selection: Selection, name: SourceName, storage: Storage) -> Source:
+    """The source of that name."""
+    return SimulatedDays(selection) if name == "simulated" else LandedDays(selection, storage)
