@@ -152,9 +152,9 @@ class BaseGenerator(ABC):
     event_table: ClassVar[str]
     """The table whose rows are the arrivals: one row an event, dated by `event_time`."""
     record_view: ClassVar[str] = ""
-    """The view that is an event as a flat record, with `_timestamp`, `_record_id` and `_generator`; if any."""
+    """The view that is an event as a flat record, with `_timestamp`, `_record_id`, `_generator`; if any."""
     live_overrides: ClassVar[Mapping[str, Any]] = {}
-    """What a stream that names no scenario changes of one, by dotted key, so that it begins at once."""
+    """What a live stream that names no scenario changes of one, by dotted key, so that it begins at once."""
     model_version: ClassVar[int] = 1
     """Raised when the generator draws other rows: what an earlier version landed is then another world."""
 
