@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from . import disk, interrupts
-from .cli_options import database_file, days_between, read_overrides, twin_of
+from .cli_options import allowed_to_listen, database_file, days_between, read_overrides, twin_of
 from .home import simtom_home
 from .landed_days import LandedDays
 from .lasting import lasting
@@ -335,6 +335,34 @@ def _land(loaded: "Scenario", days: list[date], file: Path, fresh: bool) -> "Run
     interrupts.say_at_the_end(lambda: f"Interrupted. {so_far}")
     summarise(loaded, report, file)
     return report
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="PORT", help="Port to listen on.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="SIMTOM_TOKEN", help="What clients must bring: Authorization: Bearer TOKEN."),
+    ] = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Listen on any address, and let everybody who reaches it ask.")
+    ] = False,
+    database: Database = None,
+) -> None:
+    """Serve live streams, streams of every scenario, and a page to watch them, on http://HOST:PORT."""
+    with user_mistakes():
+        allowed_to_listen(host, token, no_auth)
+        file = database_file(database)
+    try:
+        from .serving.server import serve as serve_http
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is missing: pip install 'simtom-pipeline[serve]'")
+    message = f"SIMTOM on http://{host}:{port}, its parameters on http://{host}:{port}/docs. Ctrl-C ends it."
+    out.print(message, markup=False, highlight=False, soft_wrap=True)
+    out.file.flush()
+    with usable(Path(f"{host}:{port}"), "Name another port with --port."):
+        serve_http(host, port, token, file)
 
 
 @app.command()

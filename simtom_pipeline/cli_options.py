@@ -1,6 +1,7 @@
 """What the options of the command mean: overrides, days, twins, files. A mistake is a `ScenarioError`."""
 
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from .scenarios.base import valid_name
 from .scenarios.models import ALL_DRIFTS, ALL_FAULTS, Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
 from .scenarios.yaml_reader import read_value
+
+MIN_TOKEN = 16
+"""Characters: fewer can be guessed."""
 
 
 def twin_of(scenario: Scenario, without: str | None) -> Scenario:
@@ -32,6 +36,28 @@ def twin_of(scenario: Scenario, without: str | None) -> Scenario:
             ]
         )
     return counterfactual
+
+
+def allowed_to_listen(host: str, token: str | None, no_auth: bool) -> None:
+    """Refuse to listen where others can reach, unless they need a token or everybody is meant."""
+    if token is not None and len(token) < MIN_TOKEN:
+        raise ScenarioError(
+            [Problem(Origin("--token"), "", f"{len(token)} characters", f"at least {MIN_TOKEN} of them")]
+        )
+    if token is None and not no_auth and not _is_loopback(host):
+        raise ScenarioError([
+            Problem(
+                Origin("--host"), "", f"{host}, which others can reach",
+                "127.0.0.1; another one with --token TOKEN, or with --no-auth if everybody may ask",
+            )
+        ])  # fmt: skip
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def database_file(database: Path | None) -> Path:

@@ -177,6 +177,10 @@ class BaseGenerator(ABC):
         """What drift does to the expected number of events of a day."""
         return 1.0
 
+    def earlier_rows(self) -> int:
+        """How many rows of one table the first day has of what was there before it."""
+        return 0
+
     def ledger_parts(self) -> Sequence[LedgerPart]:
         """Every target of every declared drift."""
         return ()

@@ -240,6 +240,10 @@ class BnplGenerator(DriftingGenerator):
         by_month = sliding_window_view(volume, min(30, len(volume))).mean(axis=1)
         return population.repeat_customer_rate < 1 and by_month.max() < MAX_GROWTH * by_month.min()
 
+    def earlier_rows(self) -> int:
+        """Customers who were there before the first day."""
+        return self._earlier_count()
+
     def _is_first(self, streams: RandomStreams, day: Day, anyone: bool) -> np.ndarray:
         """Which arrivals are first purchases, shape (n_events,)."""
         n = len(day.event_time)

@@ -1,0 +1,431 @@
+"""The addresses of the service: what can be asked for, and what is said where it cannot be had."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from anyio import to_thread
+from fastapi import FastAPI, Header, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BaseModel, ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..generators.drift.schedule import ScheduleCurve
+from ..home import default_database
+from ..landing import DuckDBFile, LandingError, Storage
+from ..scenarios.models import Scenario
+from ..scenarios.problems import ScenarioError
+from ..simulation import Simulation, load_all, registry
+from ..streaming.encoding import plain_columns
+from ..streaming.positions import AnotherStreamError
+from ..streaming.selection import SelectionError, streamed_tables
+from ..streaming.sources import AnotherWorldLandedError, NotLandedError
+from . import streams
+from .bounds import MAX_BODY_BYTES, MAX_STREAMS, RETRY_AFTER_SECONDS, BusyError, Slots, TooMuchError
+from .formats import ARROW, JSON_LINES, SSE, NotAcceptableError, accepted, format_of
+from .live import LiveRequest
+from .paced import PacedResponse, in_thread
+from .problems import AnotherStream, Problem, Problems, Refusal, of_pydantic, of_scenario
+from .scenario_streams import DayFormat, ScenarioRequest
+
+PAGE = FilePath(__file__).parent / "page.html"
+OPEN_TO_ALL = ("/health", "/")
+"""What may be asked without the token: that the server lives, and the page, which asks for it."""
+
+
+@dataclass
+class Service:
+    """What the answers share.
+
+    Attributes
+    ----------
+    storage : where scenarios have landed.
+    token : what clients must bring; None: nothing.
+    closing : set when the server is about to end.
+    """
+
+    storage: Storage = field(default_factory=lambda: DuckDBFile(default_database()))
+    token: str | None = None
+    slots: Slots = field(default_factory=lambda: Slots(MAX_STREAMS))
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Status(BaseModel):
+    """That the service is there, and what it can stream."""
+
+    status: str
+    version: str
+    generators_available: list[str]
+    scenarios_available: list[str]
+    open_streams: int
+
+
+class GeneratorInfo(BaseModel):
+    """A generator: what it is, and what can be said of its stream."""
+
+    name: str
+    description: str
+    config_schema: dict[str, Any]
+    settings_schema: dict[str, Any]
+
+
+class ScenarioInfo(BaseModel):
+    """A scenario that can be streamed."""
+
+    name: str
+    description: str
+    generator: str
+    first_day: date
+    last_day: date
+    digest: str
+    tables: list[str]
+
+
+class ScenarioDetail(ScenarioInfo):
+    """A scenario with everything it says."""
+
+    world: str
+    resolved: dict[str, Any]
+
+
+class DayInfo(BaseModel):
+    """What is to be expected of a day.
+
+    Attributes
+    ----------
+    expected_count : expected events.
+    expected_by_hour : of them, in each of its hours.
+    drift_weights : how far each drift has come, 0 to 1, by id.
+    """
+
+    day: date
+    expected_count: float
+    expected_by_hour: list[float]
+    drift_weights: dict[str, float]
+
+
+STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The records.",
+        "content": {name: {"schema": {"type": "string"}} for name in (SSE, JSON_LINES, ARROW)},
+    },
+    204: {"description": "Nothing is left after that record."},
+    404: {"model": Refusal, "description": "There is nothing of that name, or the day has not landed."},
+    406: {"model": Refusal, "description": "No such form."},
+    409: {"model": AnotherStream, "description": "The position, or what has landed, is of another stream."},
+    413: {"model": Refusal, "description": "The body is too large."},
+    422: {"model": Problems, "description": "What is wrong, by key."},
+    429: {"model": Refusal, "description": "As many streams are open as may be; see Retry-After."},
+    503: {"model": Refusal, "description": "The file is in use; see Retry-After."},
+}
+PLAIN_RESPONSES: dict[int | str, dict[str, Any]] = {
+    code: STREAM_RESPONSES[code] for code in (404, 409, 422, 503)
+}
+AnyPosition = Annotated[str | None, Header(alias="Last-Event-ID", max_length=200)]
+Name = Annotated[str, Path(max_length=63)]
+
+
+def create_app(service: Service | None = None) -> FastAPI:
+    """The service as an ASGI application."""
+    service = service or Service()
+    app = FastAPI(
+        title="SIMTOM",
+        version=version("simtom-pipeline"),
+        description="Synthetic, labelled, drifting event history as a live stream that resumes exactly.",
+    )
+    _errors(app)
+    if service.token is not None:
+        app.add_middleware(_TokenRequired, token=service.token)
+    _about(app, service)
+    _streams(app, service)
+    return app
+
+
+def _about(app: FastAPI, service: Service) -> None:
+    @app.get("/", response_model=Status, summary="Status; for browsers the page")
+    def status(request: Request) -> Any:
+        if "text/html" in request.headers.get("accept", "") and PAGE.is_file():
+            return FileResponse(PAGE, media_type="text/html")
+        return Status(
+            status="running",
+            version=app.version,
+            generators_available=sorted(registry().generators),
+            scenarios_available=sorted(scenario.name for scenario in load_all()[0]),
+            open_streams=service.slots.open,
+        )
+
+    @app.get("/health", summary="That the server lives")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/generators", summary="Every generator with its parameters")
+    def generators() -> list[GeneratorInfo]:
+        return [
+            GeneratorInfo(
+                name=name,
+                description=(generator.__doc__ or "").strip().splitlines()[0],
+                config_schema=LiveRequest.model_json_schema(),
+                settings_schema=generator.settings_model.model_json_schema(),
+            )
+            for name, generator in sorted(registry().generators.items())
+        ]
+
+    @app.get("/scenarios", summary="Every scenario")
+    def scenarios() -> list[ScenarioInfo]:
+        return [ScenarioInfo(**_info(scenario)) for scenario in load_all()[0]]
+
+    @app.get("/scenarios/{name}", summary="A scenario, resolved", responses=PLAIN_RESPONSES)
+    def scenario(name: Name) -> ScenarioDetail:
+        found = streams.scenario_named(name)
+        return ScenarioDetail(
+            **_info(found),
+            world=Simulation(found).world.digest,
+            resolved=found.model_dump(mode="json", by_alias=True),
+        )
+
+    @app.get(
+        "/scenarios/{name}/days/{day}", summary="What a day is expected to bring", responses=PLAIN_RESPONSES
+    )
+    def day_info(name: Name, day: date) -> DayInfo:
+        simulation = Simulation(streams.scenario_named(name))
+        _check_day(simulation.scenario, day)
+        return _expected(simulation, day)
+
+    @app.get(
+        "/scenarios/{name}/days/{day}/{table}",
+        summary="A table of a day, as it lands",
+        responses=PLAIN_RESPONSES,
+        response_class=Response,
+    )
+    def day_table(
+        name: Name, day: date, table: Name, form: Annotated[DayFormat, Query(alias="format")] = "json"
+    ) -> Response:
+        simulation = Simulation(streams.scenario_named(name))
+        _check_day(simulation.scenario, day)
+        tables = simulation.simulate_day(day)
+        if table not in tables:
+            raise streams.UnknownError("table", table, sorted(tables))
+        return _as(tables[table], form)
+
+
+def _streams(app: FastAPI, service: Service) -> None:
+    schema = {"requestBody": {"content": {"application/json": {"schema": LiveRequest.model_json_schema()}}}}
+
+    @app.post(
+        "/stream/{generator}",
+        summary="A live stream",
+        responses=STREAM_RESPONSES,
+        response_class=Response,
+        openapi_extra=schema,
+    )
+    async def post_stream(generator: Name, request: Request, last_event_id: AnyPosition = None) -> Response:
+        asked = _read_body(await _body(request))
+        return await _answer(request, service, partial(streams.live, asked, generator, last_event_id))
+
+    @app.get(
+        "/stream/{generator}", summary="A live stream", responses=STREAM_RESPONSES, response_class=Response
+    )
+    async def get_stream(
+        generator: Name,
+        request: Request,
+        asked: Annotated[LiveRequest, Query()],
+        last_event_id: AnyPosition = None,
+    ) -> Response:
+        return await _answer(request, service, partial(streams.live, asked, generator, last_event_id))
+
+    @app.get(
+        "/scenarios/{name}/stream",
+        summary="A scenario as a stream",
+        responses=STREAM_RESPONSES,
+        response_class=Response,
+    )
+    async def scenario_stream(
+        name: Name,
+        request: Request,
+        asked: Annotated[ScenarioRequest, Query()],
+        last_event_id: AnyPosition = None,
+    ) -> Response:
+        make = partial(streams.of_scenario, asked, name, service.storage, last_event_id)
+        return await _answer(request, service, make)
+
+
+async def _answer(request: Request, service: Service, make: Callable[[], streams.Asked]) -> Response:
+    """The stream; what is wrong is found before the first byte is sent."""
+    media_type = accepted(request.headers.get("accept"))
+    service.slots.take()
+    try:
+        asked = await to_thread.run_sync(make)
+        portions = asked.stream.portions(asked.position)
+        first = await in_thread(portions)
+        if first is None:
+            service.slots.give_back()
+            return Response(status_code=204, headers=asked.headers)
+        selection = asked.stream.selection
+        kinds = len(selection.tables) + len(selection.outcomes)
+        form = format_of(media_type, first, kinds, asked.named)
+        origin = asked.begins if asked.position is None else int(first.moment[0])
+        return PacedResponse(
+            first, portions, form, asked.speed, origin, asked.headers, service.slots, service.closing
+        )
+    except BaseException:
+        service.slots.give_back()
+        raise
+
+
+async def _body(request: Request) -> bytes:
+    """The body of a request, as far as it is not too large."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLargeError
+    return body
+
+
+class BodyTooLargeError(ValueError):
+    """A body is larger than `MAX_BODY_BYTES`."""
+
+
+def _read_body(body: bytes) -> LiveRequest:
+    """The parameters in a body of JSON, whatever type it is said to be; RequestValidationError."""
+    try:
+        said = orjson.loads(body) if body.strip() else {}
+    except orjson.JSONDecodeError as error:
+        raise SelectionError("body", str(error), "a JSON object") from None
+    if not isinstance(said, dict):
+        raise SelectionError("body", type(said).__name__, "a JSON object")
+    try:
+        return LiveRequest.model_validate(said)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
+
+
+def _info(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "name": scenario.name,
+        "description": scenario.description,
+        "generator": scenario.generator,
+        "first_day": scenario.clock.start,
+        "last_day": scenario.clock.end,
+        "digest": scenario.digest,
+        "tables": streamed_tables(Simulation(scenario)),
+    }
+
+
+def _check_day(scenario: Scenario, day: date) -> None:
+    if not scenario.clock.start <= day <= scenario.clock.end:
+        days = f"{scenario.clock.start} to {scenario.clock.end}"
+        raise streams.UnknownError("day", str(day), [days])
+
+
+def _expected(simulation: Simulation, day: date) -> DayInfo:
+    process = simulation.generator.arrivals
+    clock = simulation.scenario.clock
+    drifts = [drift for drift in simulation.scenario.all_drifts if drift.schedule is not None]
+    return DayInfo(
+        day=day,
+        expected_count=process.expected_count(day),
+        expected_by_hour=process.expected_by_hour(day).tolist(),
+        drift_weights={drift.id: ScheduleCurve(drift.schedule, clock).weight(day) for drift in drifts},
+    )
+
+
+def _as(rows: pa.Table, form: DayFormat) -> Response:
+    """Rows of a table as one document."""
+    if form == "json":
+        return Response(orjson.dumps(plain_columns(rows).to_pylist()), media_type="application/json")
+    sink = BytesIO()
+    if form == "parquet":
+        pq.write_table(rows, sink)
+        return Response(sink.getvalue(), media_type="application/vnd.apache.parquet")
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return Response(sink.getvalue(), media_type=ARROW)
+
+
+class _TokenRequired:
+    """Lets through who brings the token; the others are told that one is needed."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _may(Request(scope), self._token):
+            answer = JSONResponse({"detail": "a token is needed: Authorization: Bearer TOKEN"}, 401)
+            answer.headers["WWW-Authenticate"] = "Bearer"
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _may(request: Request, token: str) -> bool:
+    if request.url.path in OPEN_TO_ALL:
+        return True
+    scheme, _, brought = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and secrets.compare_digest(brought.encode(), token.encode())
+
+
+def _errors(app: FastAPI) -> None:
+    known = [*LiveRequest.model_fields, "total_records"]
+
+    def problems(found: Problems) -> JSONResponse:
+        return JSONResponse(found.model_dump(), 422)
+
+    def refused(code: int, error: Exception, **headers: str) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, code, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        return problems(of_pydantic(error.errors(), known))
+
+    @app.exception_handler(ScenarioError)
+    async def _scenario(request: Request, error: ScenarioError) -> Response:
+        return problems(of_scenario(error))
+
+    @app.exception_handler(SelectionError)
+    @app.exception_handler(TooMuchError)
+    async def _selection(request: Request, error: SelectionError | TooMuchError) -> Response:
+        return problems(Problems(detail=[Problem(key=error.key, found=error.found, allowed=error.allowed)]))
+
+    @app.exception_handler(streams.UnknownError)
+    @app.exception_handler(NotLandedError)
+    async def _unknown(request: Request, error: Exception) -> Response:
+        return JSONResponse({"detail": str(error)}, 404)
+
+    @app.exception_handler(AnotherStreamError)
+    async def _another_stream(request: Request, error: AnotherStreamError) -> Response:
+        return JSONResponse({"detail": str(error), "asked": error.asked, "here": error.here}, 409)
+
+    @app.exception_handler(AnotherWorldLandedError)
+    async def _another_world(request: Request, error: AnotherWorldLandedError) -> Response:
+        landed = error.landed or "unknown"
+        return JSONResponse({"detail": str(error), "asked": error.here, "here": landed}, 409)
+
+    @app.exception_handler(LandingError)
+    async def _landing(request: Request, error: LandingError) -> Response:
+        return refused(503, error, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+    @app.exception_handler(BusyError)
+    async def _busy(request: Request, error: BusyError) -> Response:
+        return refused(429, error, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+    @app.exception_handler(NotAcceptableError)
+    async def _not_acceptable(request: Request, error: NotAcceptableError) -> Response:
+        return refused(406, error)
+
+    @app.exception_handler(BodyTooLargeError)
+    async def _too_large(request: Request, error: BodyTooLargeError) -> Response:
+        return JSONResponse(
+            {"detail": f"the body: found more than {MAX_BODY_BYTES:,} bytes; allowed: as many"}, 413
+        )

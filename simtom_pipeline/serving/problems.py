@@ -1,0 +1,69 @@
+"""What is wrong with a request, as the command says it of a scenario: key, found and allowed."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from ..scenarios.problems import ScenarioError
+from ..scenarios.yaml_reader import describe
+
+
+class Problem(BaseModel):
+    """One thing that is wrong."""
+
+    key: str
+    found: str
+    allowed: str
+
+
+class Problems(BaseModel):
+    """Everything that is wrong with a request."""
+
+    detail: list[Problem]
+
+
+class Refusal(BaseModel):
+    """Why something cannot be had."""
+
+    detail: str
+
+
+class AnotherStream(Refusal):
+    """The position, or what has landed, is of another stream or world than the one that was asked for."""
+
+    asked: str
+    here: str
+
+
+def of_scenario(error: ScenarioError) -> Problems:
+    """What is wrong with a scenario; where its files are is nobody's business here."""
+    return Problems(
+        detail=[
+            Problem(
+                key=one.key_path or str(one.origin).removeprefix("override "),
+                found=one.found,
+                allowed=one.allowed,
+            )
+            for one in error.problems
+        ]
+    )
+
+
+def of_pydantic(errors: Sequence[ErrorDetails], known: Sequence[str]) -> Problems:
+    """What is wrong with parameters; `known` are the names there are."""
+    return Problems(detail=[_of_one(error, known) for error in errors])
+
+
+def _of_one(error: ErrorDetails, known: Sequence[str]) -> Problem:
+    path = [str(part) for part in error["loc"] if part not in ("query", "body", "path", "header")]
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if error["type"] == "extra_forbidden":
+        return Problem(key=".".join(path), found="an unknown parameter", allowed=", ".join(known))
+    if error["type"] == "value_error" and ": found " in message:
+        key, said = message.split(": found ", 1)
+        found, _, allowed = said.partition("; allowed: ")
+        return Problem(key=key, found=found, allowed=allowed)
+    if error["type"] == "missing":
+        return Problem(key=".".join(path), found="nothing", allowed="a value, it is required")
+    return Problem(key=".".join(path), found=describe(error["input"])[:200], allowed=message)

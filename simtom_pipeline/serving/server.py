@@ -1,0 +1,58 @@
+"""Runs the service until a signal ends it: every stream is ended first, within two seconds."""
+
+import asyncio
+import os
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from ..landing import DuckDBFile
+from .app import Service, create_app
+
+SECONDS_TO_END = 1
+"""For requests that are not streams; those end at once."""
+
+
+class _Server(uvicorn.Server):
+    """A server that tells its streams when it is about to end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal has come."""
+        asyncio.get_event_loop().call_soon_threadsafe(self._service.closing.set)
+        super().handle_exit(sig, frame)
+
+
+def serve(host: str, port: int, token: str | None, database: Path) -> None:
+    """Serve on an address until SIGINT or SIGTERM.
+
+    Raises
+    ------
+    OSError : the address cannot be used.
+    """
+    service = Service(storage=DuckDBFile(database), token=token)
+    config = uvicorn.Config(
+        create_app(service),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_END,
+        ws="none",
+    )
+    server = _Server(config, service)
+    asyncio.run(_run(server))
+
+
+async def _run(server: _Server) -> None:
+    await server.serve()
+
+
+def port_of_environment(default: int) -> int:
+    """The port that hosts of containers name in PORT."""
+    return int(os.environ.get("PORT") or default)
