@@ -122,7 +122,7 @@ def queries(schema: str, relations: Relations) -> list[str]:
         f"SELECT kind, column_name, count(*) AS entries FROM {truth}.{FAULT_LEDGER.name}"
         " GROUP BY ALL ORDER BY ALL;"
     )
-    flat = relations.views[0].name if relations.views else events
+    flat = next((view.name for view in relations.views if not view.truth), events)
     return [
         f"FROM {schema}.{flat} LIMIT 5;",
         f"SELECT date_trunc('month', event_time) AS month, count(*) AS events"

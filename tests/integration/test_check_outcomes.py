@@ -103,7 +103,8 @@ class Landing:
 
     def run_checks(self, *only: Check) -> dict[Check, dg.AssetCheckEvaluation]:
         """What checks said in a run of every one, or of some only, as the event log has kept it."""
-        keys = [dg.AssetCheckKey(dg.AssetKey(["baseline", table]), name) for name, table in only]
+        place = Simulation(self.scenario).relations.place
+        keys = [dg.AssetCheckKey(dg.AssetKey(place(table).split("/")), name) for name, table in only]
         selection = dg.AssetSelection.checks(*keys) if only else dg.AssetSelection.all_asset_checks()
         graphs = dg.Definitions.merge(
             dg.Definitions(
@@ -164,9 +165,11 @@ def test_every_check_passes_on_what_was_simulated(landed: Landing) -> None:
 
 @pytest.mark.parametrize("group", range(len(CORRUPTIONS)))
 def test_a_check_fails_and_the_run_does_not(landed: Landing, group: int, tmp_path: Path) -> None:
-    said = verdicts(landed.copied(tmp_path, *CORRUPTIONS[group].values()).run_checks())
-    assert {check for check in CORRUPTIONS[group] if said[check] != "failed"} == set()
-    assert set(said) == landed.every_check()
+    """Those that are meant; the first time, when nearly all of them are, the others are run as well."""
+    meant = CORRUPTIONS[group]
+    said = verdicts(landed.copied(tmp_path, *meant.values()).run_checks(*(meant if group else ())))
+    assert {check for check in meant if said[check] != "failed"} == set()
+    assert set(said) == (set(meant) if group else landed.every_check())
 
 
 def test_no_check_is_left_that_was_never_seen_to_fail(landed: Landing) -> None:

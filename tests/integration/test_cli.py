@@ -1,10 +1,11 @@
 """The command as a person meets it: output, exit codes, no traceback for a mistake of theirs."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -13,10 +14,10 @@ from typer.testing import CliRunner, Result
 
 from simtom_pipeline import load_scenario
 from simtom_pipeline.cli import app
-from simtom_pipeline.history import land_history
-from simtom_pipeline.landing import DuckDBFile
-from simtom_pipeline.simulation import Simulation
+from tests.support.landed import land
 from tests.support.visits import furnish
+
+PLUGINS = Path(__file__).parents[1] / "support" / "plugins"
 
 SIMTOM = [sys.executable, "-c", "from simtom_pipeline.cli import main; main()"]
 SMALL = ["--set", "volume.base_daily_volume=100", "--set", "bnpl.population.initial_customers=300"]
@@ -26,44 +27,87 @@ def simtom(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
-def test_a_run_through_the_real_command_lands_checks_and_leaves_history(home: Path) -> None:
-    """In a process of its own, with SQLite on disk, from an empty home."""
-    command = [*SIMTOM, "run", "baseline", "--to", "2024-01-03", *SMALL]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy())
+@dataclass(frozen=True)
+class Done:
+    """What the real command said, and the home that it left."""
+
+    home: Path
+    said: str
+
+    @property
+    def queries(self) -> list[str]:
+        return queries_of(self.said)
+
+
+def queries_of(said: str) -> list[str]:
+    """The SQL of a summary."""
+    return [line for line in said.splitlines() if line.endswith(";")]
+
+
+@pytest.fixture(scope="module")
+def june(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Three days of June that landed in a process of its own, with SQLite on disk, from an empty home."""
+    home = tmp_path_factory.mktemp("june") / "home"
+    home.mkdir()
+    (home / "select.yaml").write_text("name: select\nextends: baseline\n")
+    days = ["--from", "2024-06-01", "--to", "2024-06-03"]
+    done = subprocess.run(
+        [*SIMTOM, "run", str(home / "select.yaml"), *days, *SMALL],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SIMTOM_HOME": str(home)},
+    )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert "baseline.transactions" in done.stdout
-    assert "FROM baseline.bnpl_records LIMIT 5;" in done.stdout
-    queries = [line for line in done.stdout.splitlines() if line.endswith(";")]
-    assert len(queries) == 3
-    with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
-        for query in queries:
-            assert connection.execute(query).fetchall(), query
-        days = connection.execute("SELECT count(DISTINCT day) FROM baseline.transactions").fetchall()
+    return Done(home, done.stdout)
+
+
+def test_a_run_through_the_real_command_lands_checks_and_leaves_history(june: Done) -> None:
+    assert "select.transactions" in june.said
+    assert "Checks: " in june.said
+    with duckdb.connect(str(june.home / "simtom.duckdb"), read_only=True) as connection:
+        days = connection.execute('SELECT count(DISTINCT day) FROM "select".transactions').fetchall()
         assert days == [(3,)]
     import dagster as dg
 
-    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+    with dg.DagsterInstance.from_config(str(june.home / "dagster")) as instance:
         (run,) = instance.get_runs()
         assert run.status == dg.DagsterRunStatus.SUCCESS
-        landed = instance.get_materialized_partitions(dg.AssetKey(["baseline", "transactions"]))
-        assert landed == {f"2024-01-{n:02}" for n in range(1, 4)}
+        landed = instance.get_materialized_partitions(dg.AssetKey(["select", "transactions"]))
+        assert landed == {f"2024-06-{n:02}" for n in range(1, 4)}
     assert not instance.telemetry_enabled
 
 
+def test_a_scenario_named_like_a_word_of_sql_can_be_queried_as_the_summary_says(june: Done) -> None:
+    assert 'FROM "select".bnpl_records LIMIT 5;' in june.said
+    assert len(june.queries) == 3
+    with duckdb.connect(str(june.home / "simtom.duckdb"), read_only=True) as connection:
+        for query in june.queries:
+            assert connection.execute(query).fetchall(), query
+
+
+def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(june: Done) -> None:
+    assert "FAILED" not in june.said
+    assert "cannot tell: select/transactions temporal_integrity" in june.said
+    assert "land every day from 2024-01-01 on" in june.said
+
+
+NEVER_ARRIVES = "faults: [{id: lost, kind: dropped_day, table: page_views, rate: 1}]\n"
+
+
 def test_a_feed_with_faults_runs_like_any_other_even_if_the_day_never_arrives(prepared_home: Path) -> None:
-    result = simtom("run", "outage", "--from", "2024-08-14", "--to", "2024-08-14", *SMALL)
+    furnish(prepared_home, "2024-08-14", "2024-08-14", volume=100, more=NEVER_ARRIVES)
+    result = simtom("run", "visits")
     assert result.exit_code == 0, result.output
-    queries = [line for line in result.output.splitlines() if line.endswith(";")]
     with duckdb.connect(str(prepared_home / "simtom.duckdb"), read_only=True) as connection:
         ((landed, clean),) = connection.execute(
-            "SELECT (SELECT count(*) FROM outage.transactions),"
-            " (SELECT count(*) FROM outage_truth.clean_transactions)"
+            "SELECT (SELECT count(*) FROM visits.page_views),"
+            " (SELECT count(*) FROM visits_truth.clean_page_views)"
         ).fetchall()
-        kinds = {row[0] for row in connection.execute(queries[3]).fetchall()}
+        told = [connection.execute(query).fetchall() for query in queries_of(result.output)]
     assert landed == 0
     assert clean > 50
-    assert kinds == {"dropped_day"}
+    assert {row[0] for row in told[-1]} == {"dropped_day"}
 
 
 def test_a_file_that_is_called_as_the_scenario_is_refused(prepared_home: Path) -> None:
@@ -75,7 +119,7 @@ def test_a_file_that_is_called_as_the_scenario_is_refused(prepared_home: Path) -
 
 def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(prepared_home: Path) -> None:
     furnish(prepared_home, "2024-01-01", "2024-01-03")
-    assert simtom("run", "visits").exit_code == 0
+    land(load_scenario("visits"), prepared_home / "simtom.duckdb")
     with duckdb.connect(str(prepared_home / "simtom.duckdb")) as connection:
         connection.execute("UPDATE visits.page_views SET page = 'home' WHERE day = '2024-01-01'")
     again = simtom("run", "visits", "--from", "2024-01-02")
@@ -88,32 +132,24 @@ def test_a_failed_check_has_exit_code_one_and_says_what_is_wrong_where(prepared_
     assert "page: home where" in said
 
 
+SHELF = "name: shop\ngenerator: shelf\nclock: {start: 2024-01-01, end: 2024-01-02}\nvolume: {base_daily_volume: 20}\n"
+
+
 def test_a_table_without_days_is_not_mended_in_silence_but_when_asked(prepared_home: Path) -> None:
-    small = {"volume.base_daily_volume": 100, "bnpl.population.initial_customers": 300}
-    file = prepared_home / "simtom.duckdb"
-    land_history(
-        Simulation(load_scenario("baseline", small)),
-        [date(2024, 1, 1), date(2024, 1, 2)],
-        DuckDBFile(file),
-        lambda _: None,
-    )
+    for folder in ("generators", "scenarios"):
+        (prepared_home / folder).mkdir()
+    shutil.copy(PLUGINS / "shelf.py", prepared_home / "generators")
+    (prepared_home / "scenarios" / "shop.yaml").write_text(SHELF)
+    file = land(load_scenario("shop"), prepared_home / "simtom.duckdb")
     with duckdb.connect(str(file)) as connection:
-        connection.execute("UPDATE baseline.products SET list_price = 3 * list_price WHERE product_id = 7")
-    one_day = ["run", "baseline", "--from", "2024-01-02", "--to", "2024-01-02", *SMALL]
-    again = simtom(*one_day)
+        connection.execute("UPDATE shop.wares SET price = 3 * price WHERE ware_id = 7")
+    again = simtom("run", "shop", "--from", "2024-01-02")
     assert again.exit_code == 1
     said = " ".join(again.output.split())
-    assert "FAILED: baseline/products landed_content: products is not as landed: 1 rows of products" in said
-    assert "first key 7, list_price: " in said
-    assert "simtom run baseline --fresh lands it again" in said
-    assert simtom(*one_day, "--fresh").exit_code == 0
-
-
-def test_a_part_of_a_year_lands_without_a_failure_and_says_what_it_cannot_tell(prepared_home: Path) -> None:
-    result = simtom("run", "baseline", "--from", "2024-06-01", "--to", "2024-06-03", *SMALL)
-    assert result.exit_code == 0, result.output
-    assert "cannot tell: baseline/transactions temporal_integrity" in result.output
-    assert "land every day from 2024-01-01 on" in result.output
+    assert "FAILED: shop/wares landed_content: wares is not as landed: 1 rows of wares" in said
+    assert "first key 7, price: " in said
+    assert "simtom run shop --fresh lands it again" in said
+    assert simtom("run", "shop", "--from", "2024-01-02", "--fresh").exit_code == 0
 
 
 MISTAKES = {
@@ -220,8 +256,8 @@ def test_a_run_killed_in_the_middle_leaves_whole_days_and_the_next_one_lands_the
     first.kill()
     first.wait()
     assert days_in(file) in (30, 32)
-    second = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy(), timeout=120)
-    assert second.returncode == 0, second.stderr
+    second = simtom("run", "visits")
+    assert second.exit_code == 0, second.output
     assert days_in(file) == 32
     import dagster as dg
 
@@ -241,17 +277,19 @@ def days_in(file: Path) -> int:
 
 
 def test_two_runs_at_once_take_turns(prepared_home: Path) -> None:
+    """The second one begins as soon as the first one has its turn."""
     furnish(prepared_home, "2024-01-01", "2024-01-06")
-
-    def start(first: str, last: str) -> subprocess.Popen[str]:
-        command = [*SIMTOM, "run", "visits", "--from", first, "--to", last]
-        pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env=os.environ.copy(), text=True, **pipes)
-
-    runs = [start("2024-01-01", "2024-01-04"), start("2024-01-03", "2024-01-06")]
-    for run in runs:
-        _, errors = run.communicate(timeout=120)
-        assert run.returncode == 0, errors
+    command = [*SIMTOM, "run", "visits", "--to", "2024-01-04"]
+    first = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ.copy(), text=True
+    )
+    while first.poll() is None and not (prepared_home / "dagster" / ".command").exists():
+        time.sleep(0.01)
+    assert first.poll() is None
+    second = simtom("run", "visits", "--from", "2024-01-03")
+    _, errors = first.communicate(timeout=120)
+    assert first.returncode == 0, errors
+    assert second.exit_code == 0, second.output
     assert days_in(prepared_home / "simtom.duckdb") == 6
 
 
@@ -263,12 +301,3 @@ def test_a_home_that_cannot_be_used_is_said(tmp_path: Path, monkeypatch: pytest.
         result = simtom(*arguments)
         assert result.exit_code == 2, arguments
         assert "Set SIMTOM_HOME to a folder of yours" in " ".join(result.output.split())
-
-
-def test_a_scenario_named_like_a_word_of_sql_can_be_queried_as_the_summary_says(prepared_home: Path) -> None:
-    (prepared_home / "select.yaml").write_text("name: select\nextends: baseline\n")
-    result = simtom("run", str(prepared_home / "select.yaml"), "--to", "2024-01-02", *SMALL)
-    assert result.exit_code == 0, result.output
-    queries = [line for line in result.output.splitlines() if line.endswith(";")]
-    with duckdb.connect(str(prepared_home / "simtom.duckdb"), read_only=True) as connection:
-        assert all(connection.execute(query).fetchall() for query in queries)

@@ -1,6 +1,8 @@
 """The Dagster room: partitions, single-run backfills, metadata, checks."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ from simtom_pipeline.assets.instance import prepare_instance
 from simtom_pipeline.assets.partitions import daily_partitions, range_tags
 from simtom_pipeline.landing.duckdb_file import DuckDBDatabase
 from simtom_pipeline.scenarios.models import Scenario
+from simtom_pipeline.validation.decisions import Verdict
 from tests.support.dagster_runs import QUIET, definitions, land, materialize, rows_a_day
+from tests.support.landed import found, history_of
+from tests.support.landed import land as land_all
+from tests.support.visits import furnish
 
 OVERRIDES = {
     "volume.base_daily_volume": 80,
@@ -37,32 +43,52 @@ def key(*path: str) -> dg.AssetKey:
     return dg.AssetKey(["baseline", *path])
 
 
-def test_a_range_is_one_run_and_every_day_knows_its_rows(
-    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    file = tmp_path / "x.duckdb"
-    result = materialize(scenario, file, instance, "2024-01-03", "2024-01-09")
-    assert result.success
-    assert len(instance.get_runs()) == 1
-    records = instance.fetch_materializations(key("transactions"), limit=100).records
+@dataclass(frozen=True)
+class Run:
+    """A run of ten days with every check, the instance that knows of it, and the file."""
+
+    result: dg.ExecuteInProcessResult
+    instance: dg.DagsterInstance
+    file: Path
+
+
+@pytest.fixture(scope="module")
+def ten_days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    folder = tmp_path_factory.mktemp("ten_days")
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as one:
+        patch.setenv("SIMTOM_HOME", str(folder))
+        file = folder / "x.duckdb"
+        result = materialize(load_scenario("baseline", OVERRIDES), file, one, "2024-01-01", "2024-01-10")
+        yield Run(result, one, file)
+
+
+@pytest.fixture
+def copied(ten_days: Run, tmp_path: Path) -> Path:
+    """A copy of the file with the ten days."""
+    return Path(shutil.copy(ten_days.file, tmp_path / "x.duckdb"))
+
+
+def test_a_range_is_one_run_and_every_day_knows_its_rows(ten_days: Run) -> None:
+    assert ten_days.result.success
+    assert len(ten_days.instance.get_runs()) == 1
+    records = ten_days.instance.fetch_materializations(key("transactions"), limit=100).records
     recorded = {
         record.partition_key: record.asset_materialization.metadata["dagster/partition_row_count"].value  # type: ignore[union-attr]
         for record in records
     }
-    assert recorded == rows_a_day(file)
-    assert set(recorded) == {f"2024-01-0{n}" for n in range(3, 10)}
-    products = instance.get_latest_materialization_event(key("products"))
+    assert recorded == rows_a_day(ten_days.file)
+    assert set(recorded) == {f"2024-01-{n:02}" for n in range(1, 11)}
+    products = ten_days.instance.get_latest_materialization_event(key("products"))
     assert products is not None
     assert products.asset_materialization.metadata["dagster/row_count"].value > 1000  # type: ignore[union-attr]
 
 
 def test_the_order_of_runs_leaves_the_same_tables(
-    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+    scenario: Scenario, instance: dg.DagsterInstance, ten_days: Run, tmp_path: Path
 ) -> None:
     """Backwards, overlapping, one day again: the file holds the same rows as after one run."""
-    straight, crooked = tmp_path / "straight.duckdb", tmp_path / "crooked.duckdb"
-    land(scenario, straight, instance, "2024-01-01", "2024-01-06")
-    for first, last in (("04", "06"), ("01", "03"), ("05", "05"), ("02", "04")):
+    straight, crooked = ten_days.file, tmp_path / "crooked.duckdb"
+    for first, last in (("06", "10"), ("01", "06"), ("08", "08")):
         land(scenario, crooked, instance, f"2024-01-{first}", f"2024-01-{last}")
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{straight}' AS a (READ_ONLY); ATTACH '{crooked}' AS b (READ_ONLY)")
@@ -73,14 +99,15 @@ def test_the_order_of_runs_leaves_the_same_tables(
 
 
 def test_one_partition_can_be_materialized_by_its_key(
-    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+    home: Path, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    graphs = definitions(scenario, tmp_path / "x.duckdb")
-    result = graphs.resolve_job_def("baseline_job").execute_in_process(
+    furnish(home, "2024-01-01", "2024-01-10")
+    graphs = definitions(load_scenario("visits"), tmp_path / "x.duckdb")
+    result = graphs.resolve_job_def("visits_job").execute_in_process(
         instance=instance, partition_key="2024-01-05", run_config=QUIET
     )
     assert result.success
-    assert set(rows_a_day(tmp_path / "x.duckdb")) == {"2024-01-05"}
+    assert set(rows_a_day(tmp_path / "x.duckdb", "visits.page_views")) == {"2024-01-05"}
 
 
 def test_definitions_describe_tables_columns_and_lineage(scenario: Scenario, tmp_path: Path) -> None:
@@ -122,10 +149,9 @@ def test_what_only_the_simulator_knows_is_called_by_its_schema(tmp_path: Path) -
     assert {"simtom.outage_truth.clean_transactions", "simtom.outage_truth.landed_days"} <= names
 
 
-def test_every_table_has_its_checks(scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    result = materialize(scenario, tmp_path / "x.duckdb", instance, "2024-01-01", "2024-01-10")
+def test_every_table_has_its_checks(ten_days: Run) -> None:
     names: dict[str, set[str]] = {}
-    for evaluation in result.get_asset_check_evaluations():
+    for evaluation in ten_days.result.get_asset_check_evaluations():
         names.setdefault("/".join(evaluation.asset_key.path[1:]), set()).add(evaluation.check_name)
         assert evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN, evaluation
     assert names["transactions"] == {
@@ -145,42 +171,39 @@ def test_every_table_has_its_checks(scenario: Scenario, instance: dg.DagsterInst
 
 
 @pytest.mark.parametrize("name", ["dirty_feed", "late_labels_and_events", "outage"])
-def test_no_view_of_a_scenario_with_faults_knows_more_than_was_known(
-    name: str, instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
+def test_no_view_of_a_scenario_with_faults_knows_more_than_was_known(name: str, tmp_path: Path) -> None:
     """August, in which the outage is; nothing but what the check needs is run."""
     clock = {"clock.start": "2024-08-05", "clock.end": "2024-08-25"}
     corrupted = load_scenario(name, {**OVERRIDES, **clock})
-    graphs, file = definitions(corrupted, tmp_path / "x.duckdb"), tmp_path / "x.duckdb"
-    land(corrupted, file, instance, "2024-08-05", "2024-08-25")
-    check = dg.AssetCheckKey(dg.AssetKey([name, "truth", "fault_ledger"]), "views_know_no_more")
-    job = dg.define_asset_job("only_views", selection=dg.AssetSelection.checks(check))
-    only = dg.Definitions.merge(graphs, dg.Definitions(jobs=[job])).resolve_job_def("only_views")
-    (evaluation,) = only.execute_in_process(instance=instance, run_config=QUIET).get_asset_check_evaluations()
-    assert evaluation.passed, evaluation.description
+    file, check = land_all(corrupted, tmp_path / "x.duckdb"), ("fault_ledger", "views_know_no_more")
+    with duckdb.connect(str(file)) as connection:
+        finding = found(history_of(corrupted, connection), {check})[check]
+    assert finding.verdict is Verdict.PASSED, finding.summary
 
 
 def test_a_corrupted_day_fails_its_check_and_a_rerun_mends_it(
-    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path
+    scenario: Scenario, instance: dg.DagsterInstance, copied: Path
 ) -> None:
-    file = tmp_path / "x.duckdb"
-    materialize(scenario, file, instance, "2024-01-01", "2024-01-06")
-    with duckdb.connect(str(file)) as connection:
-        connection.execute("UPDATE baseline.transactions SET amount = amount + 0.01 WHERE day = '2024-01-06'")
-    check = dg.AssetCheckKey(key("transactions"), "replay")
-    graphs = definitions(scenario, file)
-    job = dg.define_asset_job("only_replay", selection=dg.AssetSelection.checks(check))
-    only = dg.Definitions.merge(graphs, dg.Definitions(jobs=[job])).resolve_job_def("only_replay")
-    (corrupted,) = only.execute_in_process(
-        instance=instance, run_config=QUIET, raise_on_error=False
-    ).get_asset_check_evaluations()
+    with duckdb.connect(str(copied)) as connection:
+        connection.execute("UPDATE baseline.transactions SET amount = amount + 0.01 WHERE day = '2024-01-10'")
+    corrupted = replayed(scenario, copied, instance)
     assert not corrupted.passed
     assert corrupted.severity == dg.AssetCheckSeverity.ERROR
-    mended = materialize(scenario, file, instance, "2024-01-06", "2024-01-06")
-    (result,) = [
-        e for e in mended.get_asset_check_evaluations() if e.check_name == "replay" and e.asset_key == key("transactions")
-    ]  # fmt: skip
-    assert result.passed
+    land(scenario, copied, instance, "2024-01-10", "2024-01-10")
+    assert replayed(scenario, copied, instance).passed
+
+
+def replayed(scenario: Scenario, file: Path, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
+    """What Dagster's run of the replay of the transactions, and of nothing else, says."""
+    check = dg.AssetCheckKey(key("transactions"), "replay")
+    job = dg.define_asset_job("only_replay", selection=dg.AssetSelection.checks(check))
+    only = dg.Definitions.merge(definitions(scenario, file), dg.Definitions(jobs=[job]))
+    (evaluation,) = (
+        only.resolve_job_def("only_replay")
+        .execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+        .get_asset_check_evaluations()
+    )
+    return evaluation
 
 
 @pytest.mark.parametrize(("start", "end"), [("2024-01-01", "2024-12-31"), ("2033-02-01", "2033-03-31"),
@@ -192,11 +215,9 @@ def test_every_simulated_day_is_a_partition_whatever_day_it_is_today(start: str,
 
 
 def test_a_failing_landing_keeps_the_days_that_were_there(
-    scenario: Scenario, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, instance: dg.DagsterInstance, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "x.duckdb"
-    materialize(scenario, file, instance, "2024-01-01", "2024-01-05")
-    before = rows_a_day(file)
+    before = rows_a_day(copied)
     original = DuckDBDatabase.insert
 
     def breaks(database: DuckDBDatabase, table: str, rows: Any) -> None:
@@ -204,11 +225,10 @@ def test_a_failing_landing_keeps_the_days_that_were_there(
             raise OSError("the disk is full")
         original(database, table, rows)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(DuckDBDatabase, "insert", breaks)
-        failed = materialize(scenario, file, instance, "2024-01-04", "2024-01-08", raise_on_error=False)
+    monkeypatch.setattr(DuckDBDatabase, "insert", breaks)
+    failed = land(scenario, copied, instance, "2024-01-04", "2024-01-08", raise_on_error=False)
     assert not failed.success
-    assert rows_a_day(file) == before
+    assert rows_a_day(copied) == before
 
 
 def test_a_broken_scenario_is_left_out_of_the_code_location(

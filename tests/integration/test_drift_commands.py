@@ -6,7 +6,9 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
+from simtom_pipeline import load_scenario
 from simtom_pipeline.cli import app
+from tests.support.landed import land_and_measure
 
 SCENARIO = """\
 name: pricey
@@ -37,7 +39,7 @@ def said(result: Result) -> str:
 def test_a_twin_lands_beside_its_scenario_and_differs_where_the_drift_says(
     simtom: CliRunner, home: Path
 ) -> None:
-    assert simtom.invoke(app, ["run", "pricey"]).exit_code == 0
+    land_and_measure(load_scenario("pricey"), home / "simtom.duckdb")
     twin = simtom.invoke(app, ["twin", "pricey", "--without", "dearer"])
     assert twin.exit_code == 0, said(twin)
     assert "4 days of pricey and pricey__without_dearer: these columns differ" in said(twin)

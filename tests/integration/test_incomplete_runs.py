@@ -179,13 +179,25 @@ def test_a_run_that_lands_no_day_is_no_success(ticking: Path, asked: str) -> Non
     assert dg.AssetKey(["ticking", "ticks"]) not in recorded
 
 
+ITS_DEFINITIONS = """
+from pathlib import Path
+from simtom_pipeline import load_scenario
+from tests.support.dagster_runs import definitions
+defs = definitions(load_scenario("ticking"), Path(__file__).with_name("simtom.duckdb"))
+"""
+
+
 def test_dagsters_own_command_fails_where_no_day_lands(
     ticking: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", "")
-    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "simtom_pipeline.definitions"]
+    (ticking / "ticking_alone.py").write_text(ITS_DEFINITIONS)
+    code = ["-f", str(ticking / "ticking_alone.py")]
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", *code]
     asked = ["--select", "ticking/ticks", "--partition-range", "2024-01-10...2024-01-05"]
-    done = subprocess.run([*command, *asked], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*command, *asked], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2]
+    )
     assert done.returncode == 1
     assert "the range from 2024-01-10 to 2024-01-05 holds none" in done.stderr
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
+
+from simtom_pipeline.cli import app
 
 PLUGIN = Path(__file__).parents[1] / "support" / "plugins" / "greedy.py"
 SCENARIO = """\
@@ -46,7 +49,7 @@ def in_one_line(text: str) -> str:
 
 
 def test_a_check_that_cannot_do_with_the_memory_ends_the_command_and_says_how_to_give_it_more(
-    greedy_home: Path,
+    greedy_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The days have landed; with more memory they are found to be as they should."""
     run = simtom("run", "750MB")
@@ -61,13 +64,17 @@ def test_a_check_that_cannot_do_with_the_memory_ends_the_command_and_says_how_to
     assert (verify.returncode, verify.stdout) == (2, "")
     assert in_one_line(verify.stderr).count(REFUSAL) == 1
     assert "Traceback" not in verify.stderr
-    again = simtom("verify", "4GB")
-    assert (again.returncode, again.stderr) == (0, "")
+    monkeypatch.setenv("SIMTOM_MEMORY", "4GB")
+    again = CliRunner().invoke(app, ["verify", "ticking"])
+    assert (again.exit_code, again.stderr) == (0, "")
 
 
-def test_a_memory_that_cannot_be_is_refused_before_anything_is_made(greedy_home: Path) -> None:
-    run = simtom("run", "plenty")
-    assert run.returncode == 2
+def test_a_memory_that_cannot_be_is_refused_before_anything_is_made(
+    greedy_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMTOM_MEMORY", "plenty")
+    run = CliRunner().invoke(app, ["run", "ticking"])
+    assert run.exit_code == 2
     said = "SIMTOM_MEMORY=plenty: allowed is a size of 750MB or more, such as 1.5GB or 4GB."
     assert said in in_one_line(run.stderr)
     assert "Traceback" not in run.stderr

@@ -5,6 +5,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from simtom_pipeline import ScenarioError, generators, load_scenario, simulate_d
 from simtom_pipeline.cli import app
 from simtom_pipeline.generators.registry import DuplicateGeneratorError, discover, register_generator
 from simtom_pipeline.simulation import registry
+from tests.support.dagster_runs import land
 from tests.support.visits import PLUGIN, furnish
 
 HOURS_AND_PAGES = """\
@@ -44,8 +46,6 @@ def test_a_generator_in_the_users_home_goes_all_the_way_to_duckdb_and_dagster(vi
 
 
 def test_dagster_shows_the_users_scenario_beside_the_built_in_ones(visits: Path) -> None:
-    import dagster as dg
-
     from simtom_pipeline.definitions import build
 
     definitions = build()
@@ -145,13 +145,14 @@ def test_a_plugins_rows_must_be_of_their_day(visits: Path) -> None:
         simulate_day(load_scenario("visits"), date(2024, 1, 1))
 
 
-def test_tables_may_be_declared_in_any_order(visits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_may_be_declared_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dagster wants parents first; a generator's author need not know."""
     from simtom_pipeline.generators.bnpl import BnplGenerator
 
     monkeypatch.setattr(BnplGenerator, "tables", BnplGenerator.tables[::-1])
-    small = ["--set", "volume.base_daily_volume=50", "--set", "bnpl.population.initial_customers=100"]
-    result = CliRunner().invoke(
-        app, ["run", "baseline", "--to", "2024-01-02", *small], catch_exceptions=False
-    )
-    assert result.exit_code == 0, result.output
+    small = {"volume.base_daily_volume": 50, "bnpl.population.initial_customers": 100}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = land(
+            load_scenario("baseline", small), tmp_path / "x.duckdb", instance, "2024-01-01", "2024-01-02"
+        )
+    assert result.success

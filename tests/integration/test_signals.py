@@ -15,8 +15,10 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
 from simtom_pipeline.assets.instance import UNFINISHED
+from simtom_pipeline.cli import app
 
 PROJECT = Path(__file__).parents[2]
 SIMTOM = [sys.executable, "-m", "simtom_pipeline"]
@@ -178,10 +180,8 @@ def test_impatience_is_no_traceback_and_the_next_run_lands_the_rest(ticking: Pat
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert "Run again, from the first day or --from 2024-01-31, to land the others." in said
-    again = subprocess.run(
-        [*SIMTOM, "run", "ticking", "--from", "2024-01-31"], capture_output=True, text=True, timeout=120
-    )
-    assert again.returncode == 0, again.stderr
+    again = CliRunner().invoke(app, ["run", "ticking", "--from", "2024-01-31"])
+    assert again.exit_code == 0, again.output
     assert days_in(ticking) == ALL_DAYS
 
 

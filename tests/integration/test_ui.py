@@ -33,7 +33,7 @@ def test_the_ui_serves_every_scenario_and_backfills_a_range_in_one_run(home: Pat
     With hash seed 2 Dagster would refuse the backfill of a step that may not be subset.
     """
     (home / "scenarios").mkdir()
-    text = "name: tiny\nextends: baseline\nclock: {end: 2024-01-20}\nvolume: {base_daily_volume: 80}\n"
+    text = "name: tiny\nextends: baseline\nclock: {end: 2024-01-20}\nvolume: {base_daily_volume: 20}\nbnpl: {population: {initial_customers: 50}}\n"
     (home / "scenarios" / "tiny.yaml").write_text(text)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -81,7 +81,7 @@ def _wait_for_backfill(port: int, server: subprocess.Popen[bytes], backfill_id: 
         if status == "COMPLETED_SUCCESS":
             return
         assert status in ("REQUESTED", "COMPLETED"), status
-        time.sleep(1)
+        time.sleep(0.2)
     raise AssertionError("the backfill does not end")
 
 

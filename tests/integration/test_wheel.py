@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "simtom_pipeline"
+SMALL = ["--set", "volume.base_daily_volume=100", "--set", "bnpl.population.initial_customers=300"]
 
 
 def succeed(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> str:
@@ -88,7 +89,9 @@ def test_the_installed_command_simulates_and_checks_from_another_folder(
     home, folder = tmp_path / "a_home", tmp_path / "elsewhere"
     folder.mkdir()
     environment = {**clean_environment, "SIMTOM_HOME": str(home)}
-    said = succeed([commands / "simtom", "run", "baseline", "--to", "2024-01-03"], folder, environment)
+    said = succeed(
+        [commands / "simtom", "run", "baseline", "--to", "2024-01-03", *SMALL], folder, environment
+    )
     assert "baseline.transactions" in said
     assert not list(folder.iterdir())
     with duckdb.connect(str(home / "simtom.duckdb"), read_only=True) as connection:
