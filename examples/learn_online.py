@@ -53,6 +53,11 @@ def features(purchase: Mapping[str, Any]) -> dict[str, Any]:
     return {name: purchase[name] for name in (*NUMBERS, *WORDS)} | logarithms
 
 
+def moment(record: Mapping[str, Any]) -> str:
+    """When a record came, as far as it says so itself: of a purchase or a label."""
+    return record.get("event_time") or record.get("label_available_at") or ""
+
+
 @dataclass
 class OnlineLender:
     """Scores purchases, waits for their labels, learns from those that have matured.
@@ -74,9 +79,9 @@ class OnlineLender:
     def take(self, record: dict[str, Any]) -> None:
         """One record of the stream."""
         key = record["transaction_id"]
+        self.learn_matured(moment(record))
         match record["_table"]:
             case "transactions":
-                self.learn_matured(record["event_time"])
                 known = features(record)
                 score = self.learner.predict_proba_one(known).get(True, 0.0)
                 self.scored[key] = known, score, self.learnt >= MIN_LEARNT
@@ -116,7 +121,7 @@ def learn(stream: Iterable[dict[str, Any]]) -> OnlineLender:
         lender.take(record)
         if lender.learnt >= told + LABELS_PER_LINE:
             told = lender.learnt
-            print(record.get("event_time", record.get("label_available_at", ""))[:10], lender)
+            print(moment(record)[:10], lender)
     print("at the end", lender)
     return lender
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from examples.learn_online import OnlineLender, features, learn
+from examples.learn_online import OnlineLender, features, learn, moment
 from simtom_pipeline import load_scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.streaming.selection import Selection
@@ -15,8 +15,8 @@ from simtom_pipeline.streaming.sources import SimulatedDays
 from simtom_pipeline.streaming.stream import Stream
 
 QUICK = {
-    "clock.end": "2024-03-20",
-    "volume.base_daily_volume": 120,
+    "clock.end": "2024-03-31",
+    "volume.base_daily_volume": 80,
     "bnpl.population.initial_customers": 400,
     "bnpl.credit.base_default_rate": 0.2,
     "bnpl.credit.charge_off_days": 7,
@@ -39,32 +39,33 @@ def _records() -> Iterator[dict[str, Any]]:
             yield {"_table": name, **json.loads(record)}
 
 
-def test_scores_given_before_the_label_was_known_tell_who_defaults(
+def test_it_learns_from_what_matured_and_its_scores_tell_who_defaults(
     records: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("examples.learn_online.MIN_LEARNT", 500)
-    lender = learn(records)
-    assert lender.judged > 500
-    assert lender.area.get() > 0.6
-    assert "at the end" in capsys.readouterr().out
-
-
-def test_nothing_is_learnt_from_a_purchase_before_it_matured(records: list[dict[str, Any]]) -> None:
     class Watched(OnlineLender):
+        now = ""
+
+        def take(self, record: dict[str, Any]) -> None:
+            self.now = moment(record) or self.now
+            if record["_table"] == "label":
+                labels[record["transaction_id"]] = record["will_default"]
+            super().take(record)
+
         def learn(self, key: int, defaulted: bool) -> None:
-            assert matured[key] <= now, key
+            assert matured[key] <= self.now, key
             assert labels[key] == defaulted
             super().learn(key, defaulted)
 
     matured = {r["transaction_id"]: r["matured_at"] for r in records if r["_table"] == "outcomes"}
     labels: dict[int, bool] = {}
-    now, lender = "", Watched()
-    for record in records:
-        now = record.get("event_time") or record.get("label_available_at") or now
-        if record["_table"] == "label":
-            labels[record["transaction_id"]] = record["will_default"]
-        lender.take(record)
-    assert lender.learnt == sum(not defaulted or matured[key] <= now for key, defaulted in labels.items())
+    monkeypatch.setattr("examples.learn_online.MIN_LEARNT", 500)
+    monkeypatch.setattr("examples.learn_online.OnlineLender", Watched)
+    lender = learn(records)
+    assert isinstance(lender, Watched)
+    assert lender.learnt == sum(not bad or matured[key] <= lender.now for key, bad in labels.items())
+    assert lender.judged > 500
+    assert lender.area.get() > 0.6
+    assert "at the end" in capsys.readouterr().out
 
 
 def test_no_feature_is_the_outcome(records: list[dict[str, Any]]) -> None:
