@@ -1,5 +1,6 @@
 """From a request to a stream: what it asks for is looked up, seen to be allowed, and made."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -8,7 +9,8 @@ from ..generators.base import BaseGenerator
 from ..landing import Storage
 from ..moments import microseconds
 from ..scenarios.models import Scenario
-from ..simulation import Simulation, load_all, load_scenario, registry, scenario_files
+from ..scenarios.problems import ScenarioError
+from ..simulation import Simulation, load_scenario, registry, scenario_files
 from ..streaming.positions import Position
 from ..streaming.selection import Selection, SelectionError, record_view
 from ..streaming.sources import SimulatedDays, source_of
@@ -65,11 +67,17 @@ def scenario_named(name: str) -> Scenario:
 
 def base_of(generator: str) -> str:
     """The scenario that a live stream starts from: the first that extends none; UnknownError."""
-    loaded, _ = load_all()
-    own = sorted((s.extends is not None, s.name) for s in loaded if s.generator == generator)
-    if not own:
+    another = None
+    for name in sorted(scenario_files()):
+        with suppress(ScenarioError):
+            scenario = load_scenario(name)
+            if scenario.generator == generator and scenario.extends is None:
+                return name
+            if scenario.generator == generator:
+                another = another or name
+    if another is None:
         raise UnknownError("a scenario of generator", generator, [])
-    return own[0][1]
+    return another
 
 
 def live(request: LiveRequest, generator: str, after: str | None) -> Asked:
