@@ -179,7 +179,8 @@ def _views(simulation: Simulation, database: str, pool: str | None) -> Iterator[
     )
     def views(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:
         with database.open() as landed:
-            landed.ensure(relations)
+            with landed.transaction():
+                landed.ensure(relations)
         for view in relations.views:
             yield dg.MaterializeResult(asset_key(scenario, view))
 
