@@ -35,7 +35,8 @@ def build_checks(simulation: Simulation, pool: str | None) -> dg.AssetChecksDefi
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
         with database.open() as landed:
-            landed.ensure(relations)
+            with landed.transaction():
+                landed.ensure(relations)
             for check, finding in findings(Simulation(scenario), landed.connection, wanted):
                 yield check_result(keys[check.table], check.name, finding)
 

@@ -178,7 +178,7 @@ def _views(simulation: Simulation, database: str, pool: str | None) -> Iterator[
         pool=pool,
     )
     def views(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:
-        with database.open() as landed:
+        with database.open() as landed, landed.transaction():
             landed.ensure(relations)
         for view in relations.views:
             yield dg.MaterializeResult(asset_key(scenario, view))

@@ -37,8 +37,8 @@ def as_simulated(history: LandedHistory) -> Iterator[LandedHistory]:
             _fill(history, (file, catalog), name)
         connection.execute(f"USE {quoted(catalog)}")
         for view in history.relations.true_views:
-            for statement in create_view(scenario.name, view):
-                connection.execute(statement)
+            definition, *_comments = create_view(scenario.name, view)
+            connection.execute(definition)
         yield LandedHistory(history.simulation, connection, history.families)
     finally:
         connection.execute(f"USE {quoted(file)}")

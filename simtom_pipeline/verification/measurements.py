@@ -30,7 +30,8 @@ Rows = list[dict[str, Any]]
 
 def land_measurements(database: Database, simulation: Simulation) -> dict[str, pa.Table]:
     """Measure what has landed and replace the measured tables by it, in one transaction."""
-    database.ensure(simulation.relations)
+    with database.transaction():
+        database.ensure(simulation.relations)
     tables = measured_tables(LandedHistory(simulation, database.connection))
     database.replace_whole(simulation.relations, tables)
     return tables

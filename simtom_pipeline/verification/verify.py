@@ -60,8 +60,9 @@ def findings(
         yield from ((check, finding) for check in others)
         return
     yield from _found(history, [check for check in others if check.sees == "landed"])
-    with as_simulated(history) as true:
-        yield from _found(true, [check for check in others if check.sees == "true"])
+    if of_the_world := [check for check in others if check.sees == "true"]:
+        with as_simulated(history) as true:
+            yield from _found(true, of_the_world)
 
 
 def _found(history: LandedHistory, checks: Collection[Check]) -> Iterator[tuple[Check, Finding]]:

@@ -70,6 +70,16 @@ def copied(scenario: Scenario, original: Path, folder: Path) -> Iterator[LandedH
         yield history_of(scenario, connection)
 
 
+@contextmanager
+def rolled_back(landed: LandedHistory) -> Iterator[LandedHistory]:
+    """The same history with nothing worked out yet; what is done to it meanwhile is undone."""
+    landed.connection.execute("BEGIN")
+    try:
+        yield LandedHistory(landed.simulation, landed.connection, landed.families)
+    finally:
+        landed.connection.execute("ROLLBACK")
+
+
 def all_checks(landed: LandedHistory) -> set[tuple[str, str]]:
     """Name and table of every check."""
     return {(check.name, check.table) for check in checks_of(landed.simulation)}

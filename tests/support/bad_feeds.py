@@ -196,3 +196,49 @@ CORRUPTED: dict[str, tuple[str, str, str]] = {
         f"UPDATE {NOISY} SET true_value = true_value * 2 WHERE noise_type = 'outliers'",
     ),
 }
+
+RATE, DISTRIBUTION = "values hit of those it can hit", "distribution of the values: median"
+NULL, ERRORS = "is NULL, and the condition holds", "distribution of the relative error: spread"
+
+SHOWN_BY: tuple[Mapping[str, tuple[str, str]], ...] = (
+    {
+        "too few rows are doubled": ("duplicate", RATE),
+        "too few values are hit": ("truncated", RATE),
+        "every hit of one day is missing": ("missing", RATE),
+        "two slips": ("typo", "one slip away from the true value"),
+        "beyond the range": ("out_of_range", "within the stated range"),
+        "another factor": ("unit_change", "the true value times the factor"),
+        "another category": ("new_category", "the new category"),
+        "always the same delay": ("late", DISTRIBUTION),
+    },
+    {
+        "values get lost where the condition does not hold": ("missing", NULL),
+        "always the same value of the range": ("out_of_range", DISTRIBUTION),
+        "cut elsewhere": ("truncated", "the first characters"),
+        "late before it happened": ("late", "arrives after it happened"),
+    },
+    {
+        "stuck at another value": ("stuck", "the stretch's first value"),
+        "overtaken at another moment": ("out_of_order", "arrives just after a later row happened"),
+        "the copy has a value that no row has": ("duplicate", "the copy has another row's value"),
+        "what is missing has a value": ("missing", NULL),
+        "a day too many is lost": ("dropped_day", "days hit of those it can hit"),
+    },
+    {
+        "twice the noise": ("gaussian", ERRORS),
+        "uniform noise of one sign": ("uniform", ERRORS),
+        "too few outliers": ("outliers", "values that are outliers"),
+        "outliers of another size": (
+            "outliers",
+            "an outlier is size times the true value, or the end of the range",
+        ),
+    },
+    {
+        "noise on another column": ("", "noise that is not declared"),
+        "what was measured is not what landed": (
+            "gaussian",
+            "what was measured is what stands before any fault",
+        ),
+    },
+)
+"""Cases of `CORRUPTED` that can be seen beside each other: kind of fault or noise, and what is not met."""

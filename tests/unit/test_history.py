@@ -20,10 +20,11 @@ from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from tests.support.visits import furnish
 
-N_DAYS, CHUNKS = 40, [1, 7, 30]
+CHUNKS = [1, 7, 30]
 ONE_THREAD = Workers()
-SMALL = {"volume.base_daily_volume": 12, "clock.end": "2024-02-09"}
-"""Forty days, of two transactions."""
+SMALL = {"volume.base_daily_volume": 12, "clock.end": "2024-01-08"}
+N_DAYS, FEW_DAYS, CHUNKS_OF_FEW = 8, 6, [1, 4, 6]
+"""Eight days, of two transactions of at most six; chunks within, across and as large as one."""
 
 Content = dict[tuple[str, date | None], tuple[int, str]]
 
@@ -78,13 +79,21 @@ def land(
     return content(file, scenario.name), landed, rows
 
 
+@pytest.fixture
+def batches_of_few_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "DAYS_PER_TRANSACTION", FEW_DAYS)
+
+
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Content, list[int], Any]:
     file = DuckDBFile(tmp_path_factory.mktemp("expected") / "x.duckdb")
-    return land(load_scenario("dirty_feed", SMALL), file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "DAYS_PER_TRANSACTION", FEW_DAYS)
+        return land(load_scenario("dirty_feed", SMALL), file)
 
 
-@pytest.mark.parametrize("days_per_chunk", CHUNKS)
+@pytest.mark.usefixtures("batches_of_few_days")
+@pytest.mark.parametrize("days_per_chunk", CHUNKS_OF_FEW)
 @pytest.mark.parametrize("executor", ["threads", "processes", "in the caller"], indirect=True)
 def test_any_executor_and_any_chunk_land_the_same(
     expected: tuple[Content, list[int], Any], executor: Executor, days_per_chunk: int, tmp_path: Path
@@ -93,7 +102,7 @@ def test_any_executor_and_any_chunk_land_the_same(
     file = DuckDBFile(tmp_path / "x.duckdb")
     found = land(load_scenario("dirty_feed", SMALL), file, Workers(executor, days_per_chunk))
     assert found == expected
-    assert found[1] == [30, 10]
+    assert found[1] == [6, 2]
     assert len({day for _, day in found[0]} - {None}) == N_DAYS
     assert executor.submit(str, 1).result() == "1"  # it is left running
 
@@ -102,7 +111,7 @@ def test_any_executor_and_any_chunk_land_the_same(
 def test_generators_of_the_users_home_are_simulated_too(
     home: Path, executor: Executor, tmp_path: Path
 ) -> None:
-    furnish(home, "2024-01-01", "2024-02-09")
+    furnish(home, "2024-01-01", "2024-01-10")
     scenario = load_scenario("visits")
     expected = land(scenario, DuckDBFile(tmp_path / "one.duckdb"))
     assert land(scenario, DuckDBFile(tmp_path / "other.duckdb"), Workers(executor, 7)) == expected
@@ -172,7 +181,7 @@ def test_a_signal_that_was_swallowed_ends_it_between_two_batches(
 
 
 @pytest.mark.parametrize("days_per_chunk", [None, *CHUNKS])
-@pytest.mark.parametrize("rows", [10**9, 300])
+@pytest.mark.parametrize("rows", [10**9, 450])
 def test_a_day_that_cannot_be_simulated_keeps_the_batches_before_it(
     visits: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days_per_chunk: int | None, rows: int
 ) -> None:
@@ -188,7 +197,7 @@ def test_a_day_that_cannot_be_simulated_keeps_the_batches_before_it(
     file, workers = DuckDBFile(tmp_path / "x"), Workers(InTheCaller(), days_per_chunk)
     with simulating(monkeypatch, breaks), pytest.raises(RuntimeError, match="broken") as failed:
         land_history(Simulation(visits), visits.clock.days(), file, landed.append, workers=workers)
-    assert landed == ([30] if rows > 300 else landed_in_batches_of(rows, visits, before=bad))
+    assert landed == ([30] if rows > 450 else landed_in_batches_of(rows, visits, before=bad))
     assert len(days_in(file, "visits")) == sum(landed)
     assert failed.value.__notes__[0].startswith(f"{sum(landed)} of 40 days have landed")
 
@@ -214,7 +223,7 @@ def test_not_much_more_than_a_batch_is_simulated_ahead(
 ) -> None:
     """This bounds the memory: days that are simulated and have not landed are of two batches and a chunk."""
     monkeypatch.setattr(batches, "ROWS_PER_TRANSACTION", 200)  # some four days
-    so_far, ahead = [0], list[int]()
+    so_far, ahead, days = [0], list[int](), visits.clock.days()[:24]
 
     with simulating(monkeypatch) as begun:
 
@@ -223,12 +232,10 @@ def test_not_much_more_than_a_batch_is_simulated_ahead(
             so_far[0] += days
 
         workers = Workers(InTheCaller(), days_per_chunk)
-        land_history(
-            Simulation(visits), visits.clock.days(), DuckDBFile(tmp_path / "x"), landed, workers=workers
-        )
+        land_history(Simulation(visits), days, DuckDBFile(tmp_path / "x"), landed, workers=workers)
     assert sum(ahead) > 0
     assert max(ahead) <= 2 * 5 + (days_per_chunk or batches.MAX_DAYS_PER_CHUNK)
-    assert begun == visits.clock.days()
+    assert begun == days
 
 
 @pytest.mark.parametrize(
@@ -262,10 +269,13 @@ def test_the_storage_is_open_only_while_days_land(visits: Scenario, tmp_path: Pa
     land(visits, Watched(tmp_path / "x.duckdb"), Workers(Begun()))
 
 
+@pytest.mark.usefixtures("batches_of_few_days")
 @pytest.mark.parametrize("executor", ["threads", "processes"], indirect=True)
 def test_days_without_a_record_are_seen_to_be_of_this_world_by_any_executor(
-    visits: Scenario, tmp_path: Path, executor: Executor
+    home: Path, tmp_path: Path, executor: Executor
 ) -> None:
+    furnish(home, "2024-01-01", "2024-01-10")
+    visits = load_scenario("visits")
     days, file = visits.clock.days(), DuckDBFile(tmp_path / "x.duckdb")
 
     def landed_by_an_earlier_version(amount: str) -> None:
@@ -275,11 +285,11 @@ def test_days_without_a_record_are_seen_to_be_of_this_world_by_any_executor(
             database.connection.execute(f"UPDATE visits.page_views SET view_id = view_id {amount}")
 
     landed_by_an_earlier_version("+ 0")
-    land_history(Simulation(visits), days[-1:], file, lambda n: None, workers=Workers(executor, 7))
+    land_history(Simulation(visits), days[-1:], file, lambda n: None, workers=Workers(executor, 4))
     assert days_in(file, "visits") == set(days)
     landed_by_an_earlier_version("+ 1")
     with pytest.raises(LandingError, match="kept no record"):
-        land_history(Simulation(visits), days[-1:], file, lambda n: None, workers=Workers(executor, 7))
+        land_history(Simulation(visits), days[-1:], file, lambda n: None, workers=Workers(executor, 4))
 
 
 def test_chunks_of_days_that_are_not_adjacent_keep_their_order(visits: Scenario, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -36,6 +37,13 @@ def alone(scenario: Scenario, day: date) -> dict[str, pa.Table]:
     return Simulation(scenario).simulate_day(day)
 
 
+@cache
+def drawn(pattern: str, n: int) -> dict[str, pa.Table]:
+    """The n-th day of a small scenario, as it is drawn alone."""
+    scenario = small(pattern)
+    return alone(scenario, scenario.clock.start + timedelta(n))
+
+
 def same(one: dict[str, pa.Table], other: dict[str, pa.Table]) -> bool:
     return one.keys() == other.keys() and all(one[name].equals(other[name]) for name in one)
 
@@ -44,20 +52,25 @@ def same(one: dict[str, pa.Table], other: dict[str, pa.Table]) -> bool:
 def test_i1_a_day_alone_is_the_day_in_a_range(pattern: str) -> None:
     """Lifetimes of eight days make the population forget, so that its memory is exercised too."""
     scenario = small(pattern)
-    in_range = {day: simulate_day(scenario, day) for day in scenario.clock.days()[:60]}
-    for day in [scenario.clock.days()[n] for n in (0, 1, 30, 59)]:
-        assert same(in_range[day], alone(scenario, day)), day
+    in_range = [simulate_day(scenario, day) for day in scenario.clock.days()[:31]]
+    for n in (0, 1, 16, 30):
+        assert same(in_range[n], drawn(pattern, n)), n
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.permutations(range(0, 40, 4)), pattern=st.sampled_from(PATTERNS))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(0, 40, 5)), pattern=st.sampled_from(PATTERNS))
 def test_i1_order_does_not_matter(order: list[int], pattern: str) -> None:
     scenario = small(pattern)
     simulation = Simulation(scenario)
     shuffled = {n: simulation.simulate_day(scenario.clock.start + timedelta(n)) for n in order}
-    again = Simulation(scenario)
-    for n in sorted(order):
-        assert same(shuffled[n], again.simulate_day(scenario.clock.start + timedelta(n)))
+    assert all(same(shuffled[n], one) for n, one in in_order(pattern).items())
+
+
+@cache
+def in_order(pattern: str) -> dict[int, dict[str, pa.Table]]:
+    """Every fifth day of forty, each after those before it."""
+    scenario, simulation = small(pattern), Simulation(small(pattern))
+    return {n: simulation.simulate_day(scenario.clock.start + timedelta(n)) for n in range(0, 40, 5)}
 
 
 def test_i1_worker_processes_and_threads_draw_the_same_day() -> None:
@@ -74,7 +87,7 @@ from datetime import date
 from simtom_pipeline import load_scenario, simulate_day
 from tests.support.digests import digest
 scenario = load_scenario("baseline", {"volume.base_daily_volume": 60})
-print(digest(simulate_day(scenario, date(2024, 3, 5))))
+print(digest(simulate_day(scenario, date(2024, 1, 20))))
 """
 
 
@@ -84,23 +97,26 @@ def test_i1_the_hash_seed_of_the_process_does_not_matter() -> None:
         command = [sys.executable, "-c", PRINT_DIGEST]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
-    assert printed("0") == printed("1") == printed("4242")
+    here = digest(
+        simulate_day(load_scenario("baseline", {"volume.base_daily_volume": 60}), date(2024, 1, 20))
+    )
+    assert [printed("0"), printed("4242")] == [f"{here}\n"] * 2
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("end", ["2024-02-29", "2031-07-01"])
 def test_i2_another_end_changes_no_earlier_row(pattern: str, end: str) -> None:
-    scenario, longer = small(pattern), small(pattern, **{"clock.end": end})
+    longer = small(pattern, **{"clock.end": end})
     for n in (0, 17, 45):
-        day = scenario.clock.start + timedelta(n)
-        assert same(alone(scenario, day), alone(longer, day))
+        assert same(drawn(pattern, n), alone(longer, longer.clock.start + timedelta(n)))
 
 
 def test_i2_a_later_flash_sale_changes_no_earlier_row() -> None:
     sale = {"start": "2024-02-01", "duration_minutes": 60, "multiplier": 9}
-    scenario, later = small(), small(**{"arrivals.flash_sales": [sale]})
-    assert all(same(alone(scenario, day), alone(later, day)) for day in scenario.clock.days()[:31:6])
-    assert not same(alone(scenario, date(2024, 2, 1)), alone(later, date(2024, 2, 1)))
+    days, later = small().clock.days(), small(**{"arrivals.flash_sales": [sale]})
+    assert all(same(drawn("nhpp", n), alone(later, days[n])) for n in range(0, 31, 6))
+    assert days[31] == date(2024, 2, 1)
+    assert not same(drawn("nhpp", 31), alone(later, days[31]))
 
 
 def changed_columns(one: dict[str, pa.Table], other: dict[str, pa.Table]) -> set[tuple[str, str]]:
@@ -173,10 +189,9 @@ FATE = (
 def test_i3_twins_differ_only_in_the_target_and_its_descendants(
     override: dict[str, Any], descendants: set[tuple[str, str]]
 ) -> None:
-    scenario, twin = small(), small(**override)
-    found: set[tuple[str, str]] = set()
-    for day in scenario.clock.days()[:30:7]:
-        found |= changed_columns(alone(scenario, day), alone(twin, day))
+    twin, found = small(**override), set[tuple[str, str]]()
+    for n in range(0, 30, 7):
+        found |= changed_columns(drawn("nhpp", n), alone(twin, small().clock.start + timedelta(n)))
     assert found == descendants
 
 

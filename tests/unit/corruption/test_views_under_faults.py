@@ -38,7 +38,7 @@ SMALL = {
     "bnpl.credit.partial_payment_share": 0.5,
     "bnpl.credit.arrears.rate": 0.4,
 }
-MOMENTS = [datetime(2024, 1, 12, 9), datetime(2024, 2, 20), datetime(2024, 3, 15), datetime(2100, 1, 1)]
+A_MOMENT = datetime(2024, 3, 15)
 KINDS: dict[str, dict[str, Any]] = {
     "missing": {},
     "typo": {},
@@ -113,6 +113,7 @@ CASES = [
 ]
 
 
+@cache
 def faults_in(table: str, kind: str) -> list[tuple[Fault, ...]]:
     return list(faults_of_buyers(kind) if table == "buyers" else faults_of(table, kind))
 
@@ -225,7 +226,7 @@ def test_no_fault_makes_a_view_know_the_future_or_a_stranger(
 
 def _a_history_is_of_its_customer_and_before(lender: Lender, truth: Truth, faults: Sequence[Fault]) -> None:
     landed = lender.ask("SELECT transaction_id, event_time FROM corrupted.transactions")
-    assert len(lender.ask("FROM corrupted.bnpl_records")) == len(landed)
+    assert lender.ask("SELECT count(*) FROM corrupted.bnpl_records") == [(len(landed),)]
     history = lender.by_key("corrupted.customer_history", HISTORY)
     assert history.keys() == {key for key, _ in landed}
     moments: dict[int, set[datetime]] = {}
@@ -260,9 +261,8 @@ def _nothing_is_known_before_its_time(lender: Lender) -> None:
         for key, (value, known_at) in lender.by_key(f"corrupted.{view}", f"{label}, known_at").items():
             assert value == world[key][0]
             assert known_at is None or known_at >= world[key][1]
-        moment = MOMENTS[2]
-        assert lender.by_key(f"corrupted.{macro}(?)", label, moment) == lender.by_key(
-            f"corrupted.{view} WHERE known_at <= ?", label, moment
+        assert lender.by_key(f"corrupted.{macro}(?)", label, A_MOMENT) == lender.by_key(
+            f"corrupted.{view} WHERE known_at <= ?", label, A_MOMENT
         )
 
 

@@ -1,20 +1,18 @@
 """Whatever is changed in a landed table, in any day of it, is found and named."""
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from simtom_pipeline import load_scenario
 from simtom_pipeline.contracts import ColumnType, TableContract
 from simtom_pipeline.landing import table_name
-from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.checks.content import landed_content
 from simtom_pipeline.verification.history import LandedHistory
+from tests.support.bad_data import rolled_back
 from tests.support.landed import land, opened
 
 SECOND = date(2024, 3, 5)
@@ -52,18 +50,19 @@ TABLES = {contract.name: contract for contract in contracts()}
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LandedHistory]:
     scenario = load_scenario("baseline", OVERRIDES)
-    return scenario, land(scenario, tmp_path_factory.mktemp("original") / "history.duckdb")
+    with opened(land(scenario, tmp_path_factory.mktemp("landed") / "history.duckdb")) as connection:
+        connection.execute("SET threads = 1")
+        yield LandedHistory(Simulation(scenario), connection)
 
 
-def check(original: tuple[Scenario, Path], copy: Path, table: str, *changes: str) -> Finding:
-    scenario, file = original
-    shutil.copy(file, copy)
-    with opened(copy) as connection:
+def check(landed: LandedHistory, table: str, *changes: str) -> Finding:
+    """What the check says after changes, which are undone."""
+    with rolled_back(landed) as changed:
         for change in changes:
-            connection.execute(change)
-        return landed_content(LandedHistory(Simulation(scenario), connection), TABLES[table])
+            changed.connection.execute(change)
+        return landed_content(changed, TABLES[table])
 
 
 def another(kind: ColumnType, name: str) -> str:
@@ -113,44 +112,34 @@ TAMPERED: dict[str, Callable[[TableContract, str], str]] = {
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("how", TAMPERED)
 def test_a_row_that_is_lost_doubled_or_changed_is_found_with_its_day_and_key(
-    original: tuple[Scenario, Path], tmp_path: Path, table: str, how: str
+    landed: LandedHistory, table: str, how: str
 ) -> None:
     contract = TABLES[table]
-    finding = check(
-        original, tmp_path / "x", table, TAMPERED[how](contract, table_name("baseline", contract))
-    )
+    finding = check(landed, table, TAMPERED[how](contract, table_name("baseline", contract)))
     assert finding.verdict is Verdict.FAILED
     assert {row["day"] for row in finding.rows} == {str(SECOND) if contract.daily else ""}
     assert any(row["key"] and row["expected"] != row["found"] for row in finding.rows)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_smallest_change_of_each_column_is_found_and_shown(
-    original: tuple[Scenario, Path], tmp_path: Path, table: str
-) -> None:
-    contract, (scenario, file) = TABLES[table], original
+def test_the_smallest_change_of_each_column_is_found_and_shown(landed: LandedHistory, table: str) -> None:
+    contract, unseen = TABLES[table], []
     name, condition = table_name("baseline", contract), one_row(contract)
-    simulation, unseen = Simulation(scenario), []
-    shutil.copy(file, tmp_path / "x")
-    with opened(tmp_path / "x") as connection:
-        for column in contract.columns:
-            value = another(column.type, column.name)
-            known = f"SELECT {column.name} IS NOT NULL FROM {name} WHERE {condition}"
-            is_key = column.name in (*contract.primary_key, "day")
-            if is_key or value == column.name or not connection.execute(known).fetchall()[0][0]:
-                continue
-            connection.execute("BEGIN")
-            connection.execute(f"UPDATE {name} SET {column.name} = {value} WHERE {condition}")
-            finding = landed_content(LandedHistory(simulation, connection), contract)
-            connection.execute("ROLLBACK")
-            if finding.verdict is not Verdict.FAILED or finding.rows[0]["column"] != column.name:
-                unseen.append(column.name)
+    for column in contract.columns:
+        value = another(column.type, column.name)
+        known = f"SELECT {column.name} IS NOT NULL FROM {name} WHERE {condition}"
+        is_key = column.name in (*contract.primary_key, "day")
+        if is_key or value == column.name or not landed.connection.execute(known).fetchall()[0][0]:
+            continue
+        finding = check(landed, table, f"UPDATE {name} SET {column.name} = {value} WHERE {condition}")
+        if finding.verdict is not Verdict.FAILED or finding.rows[0]["column"] != column.name:
+            unseen.append(column.name)
     assert unseen == []
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_landed_passes(original: tuple[Scenario, Path], tmp_path: Path, table: str) -> None:
-    assert check(original, tmp_path / "x", table).verdict is Verdict.PASSED
+def test_what_landed_passes(landed: LandedHistory, table: str) -> None:
+    assert check(landed, table).verdict is Verdict.PASSED
 
 
 @pytest.mark.parametrize(
@@ -191,8 +180,8 @@ def test_what_landed_passes(original: tuple[Scenario, Path], tmp_path: Path, tab
     ids=["to another day", "a day added", "the record", "an unknown algorithm", "no record", "all days"],
 )
 def test_days_that_move_appear_or_lose_their_record(
-    original: tuple[Scenario, Path], tmp_path: Path, change: str, verdict: Verdict, said: str
+    landed: LandedHistory, change: str, verdict: Verdict, said: str
 ) -> None:
-    finding = check(original, tmp_path / "x", "transactions", *change.split(";"))
+    finding = check(landed, "transactions", *change.split(";"))
     assert finding.verdict is verdict
     assert said in finding.summary

@@ -14,9 +14,9 @@ from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Verdict
 from simtom_pipeline.verification.history import LandedHistory
 from tests.support.bad_data import copied, findings
-from tests.support.bad_feeds import CORRUPTED, DIRTY, LEDGER, NOISY
+from tests.support.bad_feeds import CORRUPTED, DIRTY, LEDGER, NOISY, RATE, SHOWN_BY
 from tests.support.faults import STRONG
-from tests.support.landed import land_and_measure, opened
+from tests.support.landed import land, land_and_measure, opened
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMTOM_HOME", str(folder))
         scenario = load_scenario("baseline", DIRTY)
-        land_and_measure(scenario.without("faults"), folder / "dirty.duckdb")
+        land(scenario.without("faults"), folder / "dirty.duckdb")
         return scenario, land_and_measure(scenario, folder / "dirty.duckdb")
 
 
@@ -51,11 +51,6 @@ def narrow(column: str, low: float, high: float) -> dict[str, Any]:
 
 
 AT_THE_EDGE: Mapping[str, dict[str, Any]] = {
-    "cents that no binary number is": narrow("amount", 0.07, 0.29),
-    "one cent": narrow("amount", 0.29, 0.29),
-    "one score": narrow("risk_score", 0.5, 0.5),
-    "one count": narrow("installment_count", 11.5, 12.5),
-    "delays of years": {"kind": "late", "delay": {"kind": "lognormal", "median_hours": 8784, "sigma": 3}},
     "flags": {
         "kind": "missing",
         "columns": ["amount"],
@@ -66,6 +61,11 @@ AT_THE_EDGE: Mapping[str, dict[str, Any]] = {
         "columns": ["amount"],
         "given": {"column": "installment_count", "values": ["4"]},
     },
+    "cents that no binary number is": narrow("amount", 0.07, 0.29),
+    "one cent": narrow("amount", 0.29, 0.29),
+    "one score": narrow("risk_score", 0.5, 0.5),
+    "one count": narrow("installment_count", 11.5, 12.5),
+    "delays of years": {"kind": "late", "delay": {"kind": "lognormal", "median_hours": 8784, "sigma": 3}},
 }
 
 
@@ -83,24 +83,28 @@ def test_of_rows_of_one_moment_the_first_is_that_of_the_feed(
                     "stretch_minutes": 30, "rate": 0.5}],
     }  # fmt: skip
     scenario = load_scenario("baseline", said)
-    with copied(scenario, land_and_measure(scenario, tmp_path / "ties.duckdb"), tmp_path) as landed:
+    with copied(scenario, land(scenario, tmp_path / "ties.duckdb"), tmp_path) as landed:
         (found,) = findings(landed, "faults_as_declared").values()
     assert found.verdict is Verdict.PASSED, found.rows
 
 
-@pytest.mark.parametrize("case", AT_THE_EDGE)
-def test_a_fault_at_the_edge_of_what_can_be_said_is_as_declared(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_faults_at_the_edge_of_what_can_be_said_are_as_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
-    said = {"id": "edge", "table": "transactions", "rate": 0.4, **AT_THE_EDGE[case]}
+    faults = [
+        {"id": case.replace(" ", "_"), "table": "transactions", "rate": 0.4, **said}
+        for case, said in AT_THE_EDGE.items()
+    ]
     short = {"start": "2024-01-01", "end": "2024-01-02"}
-    scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": [said]})
-    with copied(scenario, land_and_measure(scenario, tmp_path / "edge.duckdb"), tmp_path) as landed:
+    scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": faults})
+    with copied(scenario, land(scenario, tmp_path / "edge.duckdb"), tmp_path) as landed:
         (found,) = findings(landed, "faults_as_declared").values()
     assert found.verdict is Verdict.PASSED, found.rows
     assert all(float(row["adjusted_p"]) >= 0 for row in found.rows)  # NaN is not
-    assert float(found.rows[0]["found"]) > 20
+    hits = {str(row["fault"]): float(row["found"]) for row in found.rows if row["statement"] == RATE}
+    assert hits.keys() == {fault["id"] for fault in faults}
+    assert min(hits.values()) > 20, hits
 
 
 ONE_AFTER_ANOTHER = (
@@ -120,7 +124,7 @@ def test_faults_on_the_same_values_are_as_declared_in_either_order(
     faults = [{"id": one["kind"], "table": "transactions", **one} for one in ONE_AFTER_ANOTHER[::step]]
     short = {"start": "2024-01-01", "end": "2024-01-02"}
     scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": faults})
-    with copied(scenario, land_and_measure(scenario, tmp_path / "order.duckdb"), tmp_path) as landed:
+    with copied(scenario, land(scenario, tmp_path / "order.duckdb"), tmp_path) as landed:
         for check in ("faults_as_declared", "no_other_faults", "faults_undone"):
             (found,) = findings(landed, check).values()
             assert found.verdict is Verdict.PASSED, (check, found.rows)
@@ -142,11 +146,11 @@ def test_noise_that_is_cut_off_at_the_range_is_as_declared(
     """However much of it is cut off; and a value beyond the range, or between two decimals, is not."""
     monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
     noise = [{"table": "transactions", "columns": list(MEASUREMENTS), **said}]
-    short = {"start": "2024-01-01", "end": "2024-01-03"}
+    short = {"start": "2024-01-01", "end": "2024-01-02"}
     scenario = load_scenario(
         "baseline", {**DIRTY, "volume.base_daily_volume": 600, "clock": short, "noise": noise, "faults": []}
     )
-    with copied(scenario, land_and_measure(scenario, tmp_path / "strong.duckdb"), tmp_path) as landed:
+    with copied(scenario, land(scenario, tmp_path / "strong.duckdb"), tmp_path) as landed:
         assert set(verdicts(landed, "noise_undone").values()) == {Verdict.PASSED}
         (found,) = findings(landed, "noise_as_declared").values()
         assert found.verdict is Verdict.PASSED, found.rows
@@ -162,17 +166,61 @@ def test_noise_that_is_cut_off_at_the_range_is_as_declared(
             assert wrong == {"risk_score"}
 
 
-@pytest.mark.parametrize("case", CORRUPTED)
-def test_a_check_fails_on_data_that_is_wrong_in_its_way(case: str, landed: LandedHistory) -> None:
-    check, table, sql = CORRUPTED[case]
-    before = landed.connection.execute(f"SELECT hash(list(l)) FROM baseline_truth.{table} l").fetchall()
+def make_wrong(landed: LandedHistory, case: str) -> None:
+    """As the case says; where it speaks of a table of the truth, that table does change."""
+    _, table, sql = CORRUPTED[case]
+    content = f"SELECT hash(list(l)) FROM baseline_truth.{table} l"
+    before = landed.connection.execute(content).fetchall()
     landed.connection.execute(sql)
     if f"baseline_truth.{table}" in sql.split(" SELECT ")[0]:
-        assert (
-            before
-            != landed.connection.execute(f"SELECT hash(list(l)) FROM baseline_truth.{table} l").fetchall()
-        )
-    assert verdicts(landed, check)[table] is Verdict.FAILED
+        assert landed.connection.execute(content).fetchall() != before, case
+
+
+def not_met(landed: LandedHistory, check: str) -> set[tuple[str, str]]:
+    """Kind of fault or noise, and statement, of all that the check says is wrong."""
+    (found,) = findings(landed, check).values()
+    wrong = [row for row in found.rows if row["verdict"] == "failed"]
+    assert (found.verdict is Verdict.FAILED) == bool(wrong)
+    kinds = {fault.id: fault.kind for fault in landed.scenario.faults}
+    return {
+        (str(kinds.get(said, said)), str(row["statement"]))
+        for row in wrong
+        for said in [str(row["fault" if "fault" in row else "noise"])]
+    }
+
+
+@pytest.mark.parametrize("together", SHOWN_BY, ids=lambda together: ", ".join(together))
+def test_each_wrong_effect_fails_the_statement_that_speaks_of_it(
+    together: Mapping[str, tuple[str, str]], landed: LandedHistory
+) -> None:
+    """Cases that are wrong at the same time are each told by another statement."""
+    assert len(set(together.values())) == len(together)
+    (check,) = {CORRUPTED[case][0] for case in together}
+    assert not not_met(landed, check) & set(together.values())
+    for case in together:
+        make_wrong(landed, case)
+    assert not_met(landed, check) >= set(together.values())
+
+
+BY_TABLE = (
+    ("two entries of one value", "two true values"),
+    ("the ledger is not the simulated one", "the noise is not the simulated one"),
+)
+SEEN_AT_ONCE = {case for cases in (*SHOWN_BY, *BY_TABLE) for case in cases}
+
+
+@pytest.mark.parametrize("cases", [*BY_TABLE, *((one,) for one in CORRUPTED if one not in SEEN_AT_ONCE)])
+def test_a_check_fails_on_data_that_is_wrong_in_its_way(
+    cases: tuple[str, ...], landed: LandedHistory
+) -> None:
+    """Cases of several tables are wrong at the same time: a check has a verdict of each table."""
+    (check,) = {CORRUPTED[case][0] for case in cases}
+    tables = {CORRUPTED[case][1] for case in cases}
+    assert len(tables) == len(cases)
+    for case in cases:
+        make_wrong(landed, case)
+    found = verdicts(landed, check)
+    assert {table: found[table] for table in tables} == dict.fromkeys(tables, Verdict.FAILED)
 
 
 def test_a_wrong_world_is_noticed_under_its_faults(landed: LandedHistory) -> None:
@@ -213,7 +261,7 @@ def test_a_feed_that_gets_faults_later_does_not_fit_its_file(
 ) -> None:
     """A column that may not be NULL is refused before anything is lost."""
     clean, file = load_scenario("baseline", {**DIRTY, "faults": [], "noise": []}), tmp_path / "clean.duckdb"
-    land_and_measure(clean, file)
+    land(clean, file)
     relations = Simulation(original[0]).relations
     with opened(file) as connection, pytest.raises(LandingError) as refused:
         DuckDBDatabase(connection).fits(relations)

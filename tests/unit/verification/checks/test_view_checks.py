@@ -21,8 +21,8 @@ from tests.support.landed import found as found_by
 from tests.support.landed import history_of, land, opened
 
 SMALL: Mapping[str, Any] = {
-    "clock": {"start": "2024-01-01", "end": "2024-01-20"},
-    "volume.base_daily_volume": 30,
+    "clock": {"start": "2024-01-01", "end": "2024-01-10"},
+    "volume.base_daily_volume": 40,
     "bnpl.population.initial_customers": 100,
     "bnpl.credit.charge_off_days": 14,
     "bnpl.credit.base_default_rate": 0.2,

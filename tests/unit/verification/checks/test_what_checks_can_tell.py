@@ -307,7 +307,7 @@ UNLIKE: Mapping[str, Mapping[str, Any]] = {
     "the neutral credit": {"bnpl.credit": None},
     "nobody comes back": {"bnpl.population.repeat_customer_rate": 0.0},
     "nobody is new": {"bnpl.population.repeat_customer_rate": 1.0},
-    "hardly anybody comes": {"volume.base_daily_volume": 0.3},
+    "hardly anybody comes": {"volume.base_daily_volume": 0.3, "clock.end": "2024-01-20"},
     "a short charge-off in a recession": {
         "bnpl.credit.charge_off_days": 8,
         "bnpl.economic_stress_factor": 1.0,
@@ -319,9 +319,12 @@ UNLIKE: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+EIGHT_THOUSAND = {"volume.base_daily_volume": 800, "clock.end": "2024-01-10", "checks.replay_days": 2}
+
+
 @pytest.mark.parametrize("world", UNLIKE)
 def test_no_check_fails_on_right_data_of_an_unlikely_world(world: str, tmp_path: Path) -> None:
-    scenario = load_scenario("baseline", {**SMALL, "volume.base_daily_volume": 400, **UNLIKE[world]})
+    scenario = load_scenario("baseline", {**SMALL, **EIGHT_THOUSAND, **UNLIKE[world]})
     with copied(scenario, land_and_measure(scenario, tmp_path / "original"), tmp_path) as landed:
         failed = [check for check, found in found_by(landed).items() if found.verdict is FAILED]
     assert failed == []
