@@ -1,7 +1,7 @@
 """Records as they are sent: JSON that is the same wherever it is made, or rows of one table as Arrow."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,6 @@ class Portion:
     high: int
     count: int
     added: Added | None = None
-    plain: dict[int, pa.Table] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.high - self.low
@@ -59,9 +58,8 @@ class Portion:
         """Each as a mapping of plain values."""
         objects: list[dict[str, Any]] = [{}] * len(self)
         for number, places, rows in self._rows():
-            if number not in self.plain:
-                self.plain[number] = plain_columns(self.day.parts[number].rows)
-            for place, one in zip(places, self.plain[number].take(rows).to_pylist(), strict=True):
+            plain = plain_columns(self.day.parts[number].rows.take(rows))
+            for place, one in zip(places, plain.to_pylist(), strict=True):
                 objects[place] = one
         if self.added is None:
             return objects
@@ -92,9 +90,8 @@ def portions(
     day: DeliveredDay, digest: str, start: int, stop: int, count: int, added: Added | None = None
 ) -> Iterator[Portion]:
     """Records `start` to `stop` of a day in portions; `count` came before the first."""
-    plain: dict[int, pa.Table] = {}
     for low in range(start, stop, PORTION):
-        yield Portion(day, digest, low, min(low + PORTION, stop), count + low - start, added, plain)
+        yield Portion(day, digest, low, min(low + PORTION, stop), count + low - start, added)
 
 
 def decoded(rows: pa.Table) -> pa.Table:
