@@ -226,7 +226,7 @@ def test_no_fault_makes_a_view_know_the_future_or_a_stranger(
 
 def _a_history_is_of_its_customer_and_before(lender: Lender, truth: Truth, faults: Sequence[Fault]) -> None:
     landed = lender.ask("SELECT transaction_id, event_time FROM corrupted.transactions")
-    assert lender.ask("SELECT count(*) FROM corrupted.bnpl_records") == [(len(landed),)]
+    assert len(lender.ask("FROM corrupted.bnpl_records")) == len(landed)
     history = lender.by_key("corrupted.customer_history", HISTORY)
     assert history.keys() == {key for key, _ in landed}
     moments: dict[int, set[datetime]] = {}

@@ -65,7 +65,7 @@ def landed(copy: LandedHistory) -> Iterator[LandedHistory]:
 
 def finding(landed: LandedHistory, table: str, check: str) -> Finding:
     found = found_by(landed, [(table, check)])[table, check]
-    assert "Transaction" not in str(found.figures.get("error"))
+    assert "error" not in found.figures, found.summary
     return found
 
 
