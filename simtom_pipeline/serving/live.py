@@ -152,6 +152,10 @@ class LiveRequest(BaseModel):
         ),
     ] = {}
 
+    after: Annotated[
+        str | None, Field(max_length=200, description="Id of the last record received; also Last-Event-ID.")
+    ] = None
+
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         if self.end_date is None:
@@ -193,7 +197,7 @@ class LiveRequest(BaseModel):
 
         A named scenario has both already.
         """
-        given = self.model_dump(exclude_unset=True, exclude={"seed", "start_time"})
+        given = self.model_dump(exclude_unset=True, exclude={"seed", "start_time", "after"})
         seed, start = self.seed, self.start_time
         if self.scenario is None:
             seed = secrets.randbits(32) if seed is None else seed

@@ -1,7 +1,7 @@
 """Runs the service until a signal ends it: every stream is ended first, within two seconds."""
 
 import asyncio
-import os
+import socket
 from pathlib import Path
 from types import FrameType
 
@@ -45,14 +45,11 @@ def serve(host: str, port: int, token: str | None, database: Path) -> None:
         timeout_graceful_shutdown=SECONDS_TO_END,
         ws="none",
     )
-    server = _Server(config, service)
-    asyncio.run(_run(server))
+    with _listening(host, port) as listener:
+        asyncio.run(_Server(config, service).serve([listener]))
 
 
-async def _run(server: _Server) -> None:
-    await server.serve()
-
-
-def port_of_environment(default: int) -> int:
-    """The port that hosts of containers name in PORT."""
-    return int(os.environ.get("PORT") or default)
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address; OSError."""
+    ((family, *_, address), *_) = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return socket.create_server(address[:2], family=family, reuse_port=False)

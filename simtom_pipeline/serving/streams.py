@@ -124,7 +124,7 @@ def live(request: LiveRequest, generator: str, after: str | None) -> Asked:
         "X-Simtom-Start-Time": begins.isoformat(),
         "Content-Location": address,
     }
-    position = _position(after)
+    position = _position(after or request.after)
     return Asked(stream, position, scenario.clock.time_compression, microseconds(begins), headers, False)
 
 
