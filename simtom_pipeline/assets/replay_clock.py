@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 3
 """Failed or cancelled runs after which the clock gives a day up."""
 
-SECONDS_BETWEEN_TICKS = 5
+SECONDS_BETWEEN_TICKS = 3
+"""Less than the five after which Dagster's daemon looks at its sensors again: with five it skips many."""
+
 REPLAY_TAG = "simtom/replay_clock"
 """Tag of the runs that the clock requests; its value is the world's digest, as in the cursor."""
 
