@@ -22,7 +22,9 @@ from ..simulation import Simulation
 from ..verification.measurements import land_measurements
 from .checks import build_checks
 from .metadata import parents_first, pictures, spec
+from .missing_days import MissingDays
 from .partitions import asset_key, daily_partitions, days_asked_for, lands_days
+from .replay_clock import replay_clock_sensor
 from .schedule import history_job, missing_days_schedule
 from .storage import StorageResource
 
@@ -54,12 +56,13 @@ def scenario_definitions(
 ) -> dg.Definitions:
     """Everything Dagster needs for one scenario, except the resources `database` and `progress`.
 
-    `storage` is where the schedule looks for days; `pool` is what steps that open the database queue in.
+    `storage` is where schedule and clock look for days; `pool` is what steps that open the database queue in.
     """
     simulation = Simulation(scenario)
     relations = simulation.relations
     partitions = daily_partitions(scenario)
     job = history_job(scenario)
+    missing = MissingDays(relations, job.name, partitions, storage)
     return dg.Definitions(
         assets=[
             *_constants(simulation, storage.name, pool),
@@ -69,7 +72,8 @@ def scenario_definitions(
         ],
         asset_checks=[build_checks(simulation, pool)],
         jobs=[job],
-        schedules=[missing_days_schedule(relations, job, partitions, storage)],
+        schedules=[missing_days_schedule(scenario, job, missing)],
+        sensors=[replay_clock_sensor(simulation, job, missing)],
     )
 
 

@@ -3,15 +3,11 @@
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster import AssetPartitionStatus
 
-from ..landing import LandingError, Storage
-from ..landing.records import AnotherWorldError, Recorder
-from ..relations import Relations
+from ..landing.records import AnotherWorldError
 from ..scenarios.models import Scenario
-from ..simulation import world
-from .instance import UNFINISHED, end_dead_runs
-from .partitions import asset_key, range_tags
+from .missing_days import MissingDays
+from .partitions import range_tags
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -28,14 +24,9 @@ def history_job(scenario: Scenario) -> "UnresolvedAssetJobDefinition":
 
 
 def missing_days_schedule(
-    relations: Relations,
-    job: "UnresolvedAssetJobDefinition",
-    partitions: dg.DailyPartitionsDefinition,
-    storage: Storage,
+    scenario: Scenario, job: "UnresolvedAssetJobDefinition", missing: MissingDays
 ) -> dg.ScheduleDefinition:
     """Every morning: one run over the shortest range that holds every missing or failed day."""
-    scenario = relations.scenario
-    daily = [asset_key(scenario, contract) for contract in relations.daily]
 
     @dg.schedule(
         name=f"{scenario.name}_missing_days",
@@ -45,61 +36,14 @@ def missing_days_schedule(
         description="Requests the days that are missing or failed, as one run over a range.",
     )
     def missing_days(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        end_dead_runs(context.instance)
-        unfinished = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=UNFINISHED), limit=1)
-        if unfinished:
-            return dg.SkipReason(f"run {unfinished[0].run_id} of {job.name} has not finished")
+        if reason := missing.reason_to_wait(context.instance):
+            return dg.SkipReason(reason)
         try:
-            landed = days_in(storage, scenario)
+            days = missing.days(context.instance)
         except AnotherWorldError as error:
             return dg.SkipReason(str(error))
-        days = open_days(context.instance, daily, partitions, landed)
         if not days:
             return dg.SkipReason(f"every day of {scenario.name} has landed")
         return dg.RunRequest(tags=range_tags(days[0], days[-1]))
 
     return missing_days
-
-
-def open_days(
-    instance: dg.DagsterInstance,
-    keys: list[dg.AssetKey],
-    partitions: dg.DailyPartitionsDefinition,
-    landed: set[str] | None,
-) -> list[str]:
-    """Partitions, in order, that are not materialized in every one of the assets, or not in the file.
-
-    `landed` is None where the file cannot be looked at.
-    """
-    days = partitions.get_partition_keys()
-    done = [
-        {
-            day
-            for day, status in (instance.get_status_by_partition(key, days, partitions) or {}).items()
-            if status == AssetPartitionStatus.MATERIALIZED
-        }
-        for key in keys
-    ]
-    done += [] if landed is None else [landed]
-    return [day for day in days if not all(day in those for those in done)]
-
-
-def days_in(storage: Storage, scenario: Scenario) -> set[str] | None:
-    """Days in the file that need not land again; None if somebody is writing to it.
-
-    Raises
-    ------
-    AnotherWorldError : the file holds another world; the message says what to do.
-    """
-    if not storage.exists():
-        return set()
-    recorder = Recorder(scenario.name, world(scenario), scenario.clock, fresh=False, days=())
-    try:
-        with storage.open(read_only=True) as database:
-            found = recorder.check(database)
-    except AnotherWorldError:
-        raise
-    except LandingError:
-        return None
-    others = set(found.of_other_worlds(recorder.world))
-    return {day.isoformat() for day in found.worlds if day not in others}

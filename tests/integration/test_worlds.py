@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
+from simtom_pipeline.assets.missing_days import days_in
 from simtom_pipeline.assets.partitions import range_tags
-from simtom_pipeline.assets.schedule import days_in
 from simtom_pipeline.cli import app
 from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.landing.records import FRESH_TAG, AnotherWorldError
