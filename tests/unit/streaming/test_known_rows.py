@@ -7,12 +7,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simtom_pipeline import load_scenario
-from simtom_pipeline.contracts import TableContract
+from simtom_pipeline.contracts import BIGINT, TIMESTAMP, Column, TableContract
 from simtom_pipeline.generators import registry
 from simtom_pipeline.simulation import Simulation
+from simtom_pipeline.streaming.known_rows import versions
 from simtom_pipeline.streaming.selection import Selection
 from tests.support import visits
 from tests.support.landed import land, opened
@@ -36,6 +41,42 @@ def known_when(contract: TableContract, row: dict[str, Any], column: str, since:
     known_from = contract.column(column).known_from
     moment = micros(row[known_from]) if known_from else since
     return None if moment is None else max(moment, since)
+
+
+MOMENTS = st.none() | st.integers(-2, 3)
+ANSWERS = TableContract(
+    name="answers",
+    row="two answers to a question",
+    primary_key=("key",),
+    columns=(
+        Column("key", BIGINT, "key"),
+        Column("one", BIGINT, "an answer", known_from="one_at"),
+        Column("one_at", TIMESTAMP, "when", nullable=True, known_from="one_at"),
+        Column("other_at", TIMESTAMP, "when the other came", nullable=True, known_from="other_at"),
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.integers(-1, 1), MOMENTS, MOMENTS)))
+def test_a_row_comes_once_at_each_moment_at_which_more_of_it_is_known(
+    rows: list[tuple[int, int | None, int | None]],
+) -> None:
+    n, moment = len(rows), np.array([row[0] for row in rows], np.int64)
+    one_at, other_at = (
+        pa.array([row[k] for row in rows], pa.int64()).cast(pa.timestamp("us")) for k in (1, 2)
+    )
+    table = ANSWERS.table({"key": np.arange(n), "one": np.arange(n), "one_at": one_at, "other_at": other_at})
+    found = [
+        (row["key"], int(when), row["one"] is not None, row["other_at"] is not None)
+        for moments, changed in versions(ANSWERS, table, moment)
+        for when, row in zip(moments, changed.to_pylist(), strict=True)
+    ]
+    expected = [
+        (key, when, one is not None and one <= when, other is not None and other <= when)
+        for key, (own, one, other) in enumerate(rows)
+        for when in {own} | {later for later in (one, other) if later is not None and later > own}
+    ]
+    assert sorted(found) == sorted(expected)
 
 
 @pytest.mark.parametrize("order", ["event_time", "ingested_at"])

@@ -32,11 +32,10 @@ WRONG_ACCOUNTS = [
     {"id": "wrong", "kind": "typo", "table": "transactions", "columns": ["payment_method_id"], "rate": 1.0},
     {"id": "undated", "kind": "missing", "table": "transactions", "columns": ["event_time"], "rate": 0.1},
 ]
-SELECTIONS: dict[str, dict[str, Any]] = {
-    "flat record": {"tables": ("bnpl_records", "customers"), "labels": "as_known"},
-    "by arrival": {"tables": ("transactions", "installments"), "order": "ingested_at", "labels": "as_known"},
-    "events": {},
-}
+FLAT: dict[str, Any] = {"tables": ("bnpl_records", "customers"), "labels": "as_known"}
+BY_ARRIVAL: dict[str, Any] = {
+    "tables": ("transactions", "installments"), "order": "ingested_at", "labels": "as_known"
+}  # fmt: skip
 
 
 def land_days(simulation: Simulation, file: Path, first: int, last: int, fresh: bool = False) -> None:
@@ -49,22 +48,23 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "simtom.duckdb"
 
 
-@pytest.mark.parametrize("faults", [LATE, WRONG_ACCOUNTS], ids=["late", "wrong"])
+@pytest.mark.parametrize(
+    ("faults", "asked"), [(LATE, BY_ARRIVAL), (WRONG_ACCOUNTS, FLAT)], ids=["by arrival", "flat record"]
+)
 def test_what_is_drawn_and_what_has_landed_is_one_stream_that_can_go_on_from_either(
-    faults: list[Any], file: Path
+    faults: list[Any], asked: dict[str, Any], file: Path
 ) -> None:
     simulation = world(faults=faults)
     land(simulation.scenario, file)
-    for asked in SELECTIONS.values():
-        selection = Selection(simulation, **asked)
-        drawn = sent(stream(selection))
-        landed = LandedDays(selection, DuckDBFile(file))
-        assert sent(stream(selection, landed)) == drawn
-        there, back = len(drawn) // 3, len(drawn) // 2
-        pieces: list[Sent] = sent(stream(selection, SimulatedDays(selection)), most=there)
-        pieces += sent(stream(selection, landed), pieces[-1][0], back - there)
-        pieces += sent(stream(selection, SimulatedDays(selection)), pieces[-1][0])
-        assert pieces == drawn
+    selection = Selection(simulation, **asked)
+    drawn = sent(stream(selection))
+    landed = LandedDays(selection, DuckDBFile(file))
+    assert sent(stream(selection, landed)) == drawn
+    there, back = len(drawn) // 3, len(drawn) // 2
+    pieces: list[Sent] = sent(stream(selection, SimulatedDays(selection)), most=there)
+    pieces += sent(stream(selection, landed), pieces[-1][0], back - there)
+    pieces += sent(stream(selection, SimulatedDays(selection)), pieces[-1][0])
+    assert pieces == drawn
 
 
 @pytest.mark.parametrize("faults", [ENTITY_FAULTS, WRONG_ACCOUNTS], ids=["of entities", "wrong"])
