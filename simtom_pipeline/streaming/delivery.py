@@ -42,6 +42,13 @@ class Rows:
         low, high = np.searchsorted(self.moment, [first, until])
         return Rows(self.name, self.rows.slice(low, high - low), self.moment[low:high])
 
+    def from_on(self, first: int) -> "Rows":
+        """Those delivered from `first` on, without a hold on the others."""
+        low, high = np.searchsorted(self.moment, [first, NEVER])
+        if low == 0 and high == len(self.moment):
+            return self
+        return Rows(self.name, self.rows.take(pa.array(np.arange(low, high))), self.moment[low:high].copy())
+
 
 def in_order(name: str, rows: pa.Table, moment: np.ndarray) -> Rows:
     """Rows in order of their moments; those of the same moment stay as they are."""
@@ -97,7 +104,7 @@ def delivered_days(selection: Selection, source: Source, first: date, last: date
             on_the_way.sort(key=lambda part: part[0])
         midnight = day_number(day) * MICROSECONDS_PER_DAY
         today = [(key, part.between(-NEVER, midnight + MICROSECONDS_PER_DAY)) for key, part in on_the_way]
-        on_the_way = [(key, part.between(midnight + MICROSECONDS_PER_DAY, NEVER)) for key, part in on_the_way]
+        on_the_way = [(key, part.from_on(midnight + MICROSECONDS_PER_DAY)) for key, part in on_the_way]
         on_the_way = [(key, part) for key, part in on_the_way if len(part.moment)]
         if day >= first:
             yield DeliveredDay.of(day, tuple(part for _, part in today if len(part.moment)))
@@ -139,18 +146,15 @@ def _parts(
 def _labels(
     selection: Selection, tables: Mapping[str, pa.Table], outcome: DeclaredOutcome, events: pa.Table
 ) -> Rows:
-    """Labels of a day's events, each when it is known; by arrival not before the event has arrived."""
+    """Labels of a day's events, each when it is known, but not before its event: by arrival, has arrived."""
     relations = selection.simulation.relations
     contract = relations.table(outcome.table)
     rows = tables[outcome.table]
     known_from = contract.column(outcome.column).known_from
-    moment = (
-        moments_of(rows[known_from], NEVER) if known_from else own_moments(relations, contract, rows, events)
-    )
-    if selection.order == "ingested_at":
-        moment = np.where(
-            moment == NEVER, NEVER, np.maximum(moment, arrivals(relations, contract, rows, events))
-        )
+    when = arrivals if selection.order == "ingested_at" else own_moments
+    moment = when(relations, contract, rows, events)
+    if known_from:
+        moment = np.maximum(moment, moments_of(rows[known_from], NEVER))
     is_known = np.asarray(pc.is_valid(rows[outcome.column])) & (moment < NEVER)
     names = [*contract.primary_key, outcome.column, *([known_from] if known_from else [])]
     chosen = rows.select(names).filter(pa.array(is_known))

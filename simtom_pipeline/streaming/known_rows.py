@@ -97,7 +97,7 @@ def _of_event(
     otherwise: np.ndarray,
 ) -> np.ndarray:
     """A moment of the event that each row belongs to; `otherwise` where there is none. Shape (n,)."""
-    key = next((k.column for k in contract.foreign_keys if k.parent == relations.event_table), None)
+    key = _event_key(relations, contract)
     if key is None or column is None or len(events) == 0:
         return otherwise
     (event_key,) = relations.events.primary_key
@@ -108,6 +108,17 @@ def _of_event(
     found = order[at]
     moments = moments_of(events[column], -NEVER)[found]
     return np.where(keys[found] == wanted, moments, otherwise)
+
+
+def _event_key(relations: Relations, contract: TableContract) -> str | None:
+    """The column with the key of the event that a row belongs to, itself or by way of other tables' keys."""
+    for key in contract.foreign_keys:
+        if key.parent == relations.event_table:
+            return key.column
+        parent = relations.table(key.parent)
+        if parent.primary_key == (_event_key(relations, parent),):
+            return key.column
+    return None
 
 
 def moments_of(values: pa.ChunkedArray, missing: int) -> np.ndarray:

@@ -1,8 +1,13 @@
 """Where a stream has come to: the name of a record, after which the stream goes on anywhere."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Self
+
+NUMBER = "(0|[1-9][0-9]{0,17})"
+TEXT = re.compile(rf"[0-9a-f]{{16}}\.[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.{NUMBER}\.{NUMBER}")
+"""A position as text; there is one for each."""
 
 
 class AnotherStreamError(ValueError):
@@ -50,9 +55,9 @@ class Position:
         '00ff00ff00ff00ff.2024-01-31.17.1042'
         """
         try:
-            digest, day, sequence, count = text.split(".")
-            if not (sequence.isdecimal() and count.isdecimal() and len(sequence + count) < 40):
+            if not TEXT.fullmatch(text):
                 raise ValueError(text)
+            digest, day, sequence, count = text.split(".")
             return cls(digest, date.fromisoformat(day), int(sequence), int(count))
         except ValueError:
             raise ValueError("the id of a record, as the stream sent it: DIGEST.DAY.SEQUENCE.COUNT") from None

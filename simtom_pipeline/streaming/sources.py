@@ -1,7 +1,7 @@
 """Where the rows of a stream come from: drawn day by day, or read from where they have landed."""
 
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta
 from time import monotonic, sleep
 from typing import Literal
 
@@ -41,7 +41,9 @@ class SimulatedDays:
     def __init__(self, selection: Selection) -> None:
         self._simulation = selection.simulation
         self._record = selection.record
-        self._flat = FlatRecords(self._simulation, selection.record) if selection.record else None
+        self._flat = (
+            FlatRecords(self._simulation, self._record, self._earlier) if self._record is not None else None
+        )
 
     def day(self, day: date) -> Mapping[str, pa.Table]:
         """As `Source`."""
@@ -49,6 +51,11 @@ class SimulatedDays:
         if self._flat is None or self._record is None:
             return tables
         return {**tables, self._record.name: self._flat.of(day, tables)}
+
+    def _earlier(self, first: date, until: date) -> Iterator[Mapping[str, pa.Table]]:
+        while first < until:
+            yield self._simulation.simulate_day(first)
+            first += timedelta(1)
 
 
 class LandedDays:
@@ -64,10 +71,17 @@ class LandedDays:
         self, selection: Selection, storage: Storage, give_up: Callable[[], None] = lambda: None
     ) -> None:
         self._selection, self._storage, self._give_up = selection, storage, give_up
-        self._relations = selection.simulation.relations
+        self._relations, self._record = selection.simulation.relations, selection.record
+        self._flat = (
+            FlatRecords(selection.simulation, self._record, self._earlier)
+            if self._record is not None
+            else None
+        )
 
     def day(self, day: date) -> Mapping[str, pa.Table]:
         """As `Source`.
+
+        A flat record is made of the days up to its own, which have to be there: later ones are not known yet.
 
         Raises
         ------
@@ -75,7 +89,19 @@ class LandedDays:
         AnotherWorldLandedError : it has, of another world; the message names both digests.
         LandingError : there is no such file, or another process keeps it for longer than `MAX_WAIT`.
         """
+        tables = self._days(day, day, self._read_of_a_day())
+        if self._flat is None or self._record is None:
+            return tables
+        return {**tables, self._record.name: self._flat.of(day, tables)}
+
+    def _earlier(self, first: date, until: date) -> Iterator[Mapping[str, pa.Table]]:
+        if self._flat is not None:
+            yield self._days(first, until - timedelta(1), self._flat.kept)
+
+    def _days(self, first: date, last: date, read: Iterable[TableContract]) -> Mapping[str, pa.Table]:
+        """Rows of some tables of all days from `first` to `last`, inclusive, in the order they landed in."""
         scenario, world = self._relations.scenario.name, self._selection.simulation.world.digest
+        days = [first + timedelta(n) for n in range((last - first).days + 1)]
         if not self._storage.exists():
             raise NotLandedError(
                 f"There is no file {self._storage.address}. Land it first: simtom run {scenario}"
@@ -85,15 +111,18 @@ class LandedDays:
             try:
                 with self._storage.open(read_only=True) as database:
                     worlds = kept(database.connection, scenario).worlds
-                    if day not in worlds:
-                        raise NotLandedError(
-                            f"{day} of {scenario} has not landed in {self._storage.address}."
-                        )
-                    if worlds[day] != world:
-                        raise AnotherWorldLandedError(scenario, day, worlds[day], world)
+                    for day in days:
+                        if day not in worlds:
+                            raise NotLandedError(
+                                f"{day} of {scenario} has not landed in {self._storage.address}."
+                            )
+                        if worlds[day] != world:
+                            raise AnotherWorldLandedError(scenario, day, worlds[day], world)
                     return {
-                        name: database.connection.execute(sql, [day]).to_arrow_table()
-                        for name, sql in self._statements().items()
+                        contract.name: database.connection.execute(
+                            self._rows(contract), [first, last]
+                        ).to_arrow_table()
+                        for contract in read
                     }
             except (NotLandedError, AnotherWorldLandedError):
                 raise
@@ -103,23 +132,19 @@ class LandedDays:
                 self._give_up()
                 sleep(0.2)
 
-    def _statements(self) -> dict[str, str]:
-        """SQL of each table's rows of a day, in the order in which they landed."""
+    def _read_of_a_day(self) -> Iterable[TableContract]:
         read = {contract.name: contract for contract in self._selection.contracts}
         read[self._relations.event_table] = self._relations.events
         for outcome in self._selection.outcomes:
             read[outcome.table] = self._relations.table(outcome.table)
-        statements = {name: self._rows(contract) for name, contract in read.items()}
-        if (view := self._selection.record) is not None:
-            statements[view.name] = (
-                f"SELECT * FROM {self._relations.name_of(view)}"
-                " WHERE CAST(_timestamp AS DATE) = ? ORDER BY ALL"
-            )
-        return statements
+        if self._record is not None:
+            read |= {c.name: c for c in self._relations.daily if c.name in self._record.reads}
+        return read.values()
 
     def _rows(self, contract: TableContract) -> str:
         columns = ", ".join(quoted(name) for name in contract.column_names)
-        return f"SELECT {columns} FROM {self._relations.name_of(contract)} WHERE day = ? ORDER BY rowid"
+        name = self._relations.name_of(contract)
+        return f"SELECT {columns} FROM {name} WHERE day BETWEEN ? AND ? ORDER BY rowid"
 
 
 def source_of(selection: Selection, name: SourceName, storage: Storage) -> Source:

@@ -43,6 +43,8 @@ class Stream:
         position = after(self.selection, position)
         first = self.first if position is None else max(self.first, position.day)
         count = 0 if position is None else position.count + 1
+        if self.limit is not None and count >= self.limit:
+            return
         for day in delivered_days(self.selection, self.source, first, self.last):
             start = self._start(day, position)
             stop = len(day) if self.limit is None else min(len(day), start + self.limit - count)
@@ -53,8 +55,7 @@ class Stream:
 
     def _start(self, day: DeliveredDay, position: Position | None) -> int:
         """The first record of a day that is streamed."""
-        if position is not None and day.day == position.day:
-            return position.sequence + 1
+        start = position.sequence + 1 if position is not None and day.day == position.day else 0
         if self.begins is not None and day.day == self.first:
-            return int(np.searchsorted(day.moment, self.begins))
-        return 0
+            start = max(start, int(np.searchsorted(day.moment, self.begins)))
+        return start

@@ -1,22 +1,16 @@
-"""What has landed is streamed byte for byte as what is drawn; what has not landed is no silence."""
+"""What is drawn and what has landed is one stream, and a file that cannot be read says why."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from simtom_pipeline import load_scenario
 from simtom_pipeline.history import land_history
-from simtom_pipeline.landing import DuckDBFile, LandingError
+from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.simulation import Simulation
-from simtom_pipeline.streaming import sources
-from simtom_pipeline.streaming.delivery import Source
-from simtom_pipeline.streaming.encoding import Portion
 from simtom_pipeline.streaming.selection import Selection
 from simtom_pipeline.streaming.sources import (
     AnotherWorldLandedError,
@@ -24,125 +18,126 @@ from simtom_pipeline.streaming.sources import (
     NotLandedError,
     SimulatedDays,
 )
-from simtom_pipeline.streaming.stream import Stream
 from tests.support.landed import land, opened
-from tests.support.streams import sent, small, stream_of
-from tests.support.visits import furnish
+from tests.support.streams import END, LATE, START, Sent, multiset, sent, sent_with_moments, stream, world
 
-CHOSEN = {
-    "tables": ("transactions", "customers", "installments", "fault_ledger", "noise_ledger", "bnpl_records"),
-    "labels": "as_known",
-}
-
-
-@pytest.fixture(scope="module")
-def dirty() -> Simulation:
-    """Every fault, on customers and devices too, so that what a purchase refers to is corrupted as well."""
-    faults = [
-        {"id": "typing", "kind": "typo", "table": "customers", "columns": ["state"], "rate": 0.5},
-        {"id": "twice", "kind": "duplicate", "table": "transactions", "rate": 0.2},
-        {"id": "lost", "kind": "missing", "table": "devices", "columns": ["device_os"], "rate": 0.5},
-        {"id": "day", "kind": "dropped_day", "table": "payment_methods", "rate": 0.3},
-    ]
-    return small("dirty_feed", **{"faults": faults})
+ENTITY_FAULTS = [
+    {"id": "typos", "kind": "typo", "table": "customers", "columns": ["state"], "rate": 0.3},
+    {"id": "twice", "kind": "duplicate", "table": "customers", "columns": ["income_bracket"], "rate": 0.3},
+    {"id": "lost", "kind": "missing", "table": "devices", "columns": ["device_os"], "rate": 0.3},
+    {"id": "device_twice", "kind": "duplicate", "table": "devices", "rate": 0.3},
+    {"id": "late_payers", "kind": "missing", "table": "outcomes", "columns": ["will_default"], "rate": 0.3},
+]
+WRONG_ACCOUNTS = [
+    {"id": "wrong", "kind": "typo", "table": "transactions", "columns": ["payment_method_id"], "rate": 1.0},
+    {"id": "undated", "kind": "missing", "table": "transactions", "columns": ["event_time"], "rate": 0.1},
+]
+FLAT: dict[str, Any] = {"tables": ("bnpl_records", "customers"), "labels": "as_known"}
+BY_ARRIVAL: dict[str, Any] = {
+    "tables": ("transactions", "installments"), "order": "ingested_at", "labels": "as_known"
+}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def file(dirty: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return land(dirty.scenario, tmp_path_factory.mktemp("landed") / "landed.duckdb")
+def land_days(simulation: Simulation, file: Path, first: int, last: int, fresh: bool = False) -> None:
+    days = [START + timedelta(n) for n in range(first, last + 1)]
+    land_history(simulation, days, DuckDBFile(file), lambda _: None, fresh)
 
 
-def test_what_has_landed_is_streamed_as_what_is_drawn(dirty: Simulation, file: Path) -> None:
-    chosen = Selection(dirty, **CHOSEN)  # type: ignore[arg-type]
-    drawn = sent(stream_of(chosen))
-    assert sent(stream_of(chosen, source=LandedDays(chosen, DuckDBFile(file)))) == drawn
-    middle = drawn[len(drawn) // 2][0]
-    rest = sent(stream_of(chosen, source=LandedDays(chosen, DuckDBFile(file))), middle)
-    assert rest == drawn[len(drawn) // 2 + 1 :]
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "simtom.duckdb"
 
 
-def test_the_flat_record_is_the_view_of_what_has_landed(dirty: Simulation, file: Path) -> None:
-    with opened(file, read_only=True) as connection:
-        view = connection.execute("FROM dirty_feed.bnpl_records").to_arrow_table().to_pylist()
-    records = []
-    chosen = Selection(dirty, ("bnpl_records",))
-    for portion in stream_of(chosen).portions():
-        records += [{k: v for k, v in row.items() if k != "_id"} for row in portion.table().to_pylist()]
-    assert len(records) == len(view)
-    assert sorted(map(repr, records)) == sorted(map(repr, view))
-
-
-@dataclass
-class Replacing:
-    """A source that lands another world before a day is read."""
-
-    inner: Source
-    before: date
-    other: Simulation
-    file: Path
-
-    def day(self, day: date) -> object:
-        if day == self.before:
-            with opened(self.file) as connection:
-                connection.execute("DROP SCHEMA baseline CASCADE; DROP SCHEMA baseline_truth CASCADE")
-            land(self.other.scenario, self.file)
-        return self.inner.day(day)
-
-
-def test_a_day_that_is_replaced_meanwhile_ends_the_stream_and_both_worlds_are_named(tmp_path: Path) -> None:
-    simulation, other = small(), small(seed=7)
-    file = land(simulation.scenario, tmp_path / "replaced.duckdb")
-    chosen = Selection(simulation)
-    source = Replacing(LandedDays(chosen, DuckDBFile(file)), date(2024, 1, 4), other, file)
-    received: list[Portion] = []
-    with pytest.raises(AnotherWorldLandedError) as error:
-        received.extend(stream_of(chosen, source=source).portions())
-    assert {portion.day.day for portion in received} == {date(2024, 1, n) for n in (1, 2, 3)}
-    assert simulation.world.digest in str(error.value)
-    assert other.world.digest in str(error.value)
-
-
-def test_a_day_that_has_not_landed_is_an_error(tmp_path: Path) -> None:
-    simulation = small()
-    file = DuckDBFile(tmp_path / "part.duckdb")
-    land_history(simulation, simulation.scenario.clock.days()[:2], file, lambda _: None)
-    chosen = Selection(simulation)
-    with pytest.raises(NotLandedError, match="2024-01-03 of baseline has not landed in"):
-        sent(stream_of(chosen, source=LandedDays(chosen, file)))
-    nothing = DuckDBFile(tmp_path / "nothing.duckdb")
-    with pytest.raises(NotLandedError, match="Land it first: simtom run baseline"):
-        sent(stream_of(chosen, source=LandedDays(chosen, nothing)))
-    assert not nothing.exists()
-
-
-@contextmanager
-def held(file: Path, seconds: float) -> Iterator[None]:
-    """Another process writes to the file for a while."""
-    program = (
-        f"import duckdb, time; c = duckdb.connect({str(file)!r}); print(flush=True); time.sleep({seconds})"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        yield
-        holder.kill()
-
-
-def test_a_file_that_is_written_to_is_waited_for_and_not_for_ever(
-    dirty: Simulation, file: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("faults", "asked"), [(LATE, BY_ARRIVAL), (WRONG_ACCOUNTS, FLAT)], ids=["by arrival", "flat record"]
+)
+def test_what_is_drawn_and_what_has_landed_is_one_stream_that_can_go_on_from_either(
+    faults: list[Any], asked: dict[str, Any], file: Path
 ) -> None:
-    chosen = Selection(dirty)
-    days = LandedDays(chosen, DuckDBFile(file))
-    with held(file, 0.5):
-        assert days.day(date(2024, 1, 1))["transactions"].num_rows > 0
-    monkeypatch.setattr(sources, "MAX_WAIT", 0.3)
-    with held(file, 60), pytest.raises(LandingError, match="is in use by process"):
-        days.day(date(2024, 1, 1))
+    simulation = world(faults=faults)
+    land(simulation.scenario, file)
+    selection = Selection(simulation, **asked)
+    drawn = sent(stream(selection))
+    landed = LandedDays(selection, DuckDBFile(file))
+    assert sent(stream(selection, landed)) == drawn
+    there, back = len(drawn) // 3, len(drawn) // 2
+    pieces: list[Sent] = sent(stream(selection, SimulatedDays(selection)), most=there)
+    pieces += sent(stream(selection, landed), pieces[-1][0], back - there)
+    pieces += sent(stream(selection, SimulatedDays(selection)), pieces[-1][0])
+    assert pieces == drawn
 
 
-def test_events_without_a_flat_record_are_streamed_by_themselves(home: Path) -> None:
-    furnish(home, "2024-01-01", "2024-01-02")
-    visits = Simulation(load_scenario("visits"))
-    chosen, clock = Selection(visits), visits.scenario.clock
-    records = sent(Stream(chosen, SimulatedDays(chosen), clock.start, clock.start))
-    assert len(records) == visits.simulate_day(clock.start)[visits.relations.event_table].num_rows
+@pytest.mark.parametrize("faults", [ENTITY_FAULTS, WRONG_ACCOUNTS], ids=["of entities", "wrong"])
+def test_the_flat_record_is_the_view_of_the_days_that_have_landed_by_then(
+    faults: list[Any], file: Path
+) -> None:
+    simulation = world(faults=faults)
+    found = [one for *_, one in sent_with_moments(stream(Selection(simulation, ("bnpl_records",))))]
+    expected: list[dict[str, Any]] = []
+    for n, day in enumerate(simulation.scenario.clock.days()):
+        land_days(simulation, file, n, n)
+        with opened(file, read_only=True) as connection:
+            expected += connection.execute(
+                "FROM baseline.bnpl_records WHERE _record_id IN"
+                " (SELECT transaction_id FROM baseline.transactions WHERE day = ?)",
+                [day],
+            ).to_arrow_table().to_pylist()  # fmt: skip
+    assert multiset(found) == multiset(expected)
+
+
+def test_a_missing_file_and_a_day_that_has_not_landed_say_so(file: Path) -> None:
+    selection = Selection(world())
+    source = LandedDays(selection, DuckDBFile(file))
+    with pytest.raises(NotLandedError, match=r"There is no file .*simtom run baseline"):
+        sent(stream(selection, source))
+    land_days(world(), file, 0, 1)
+    portions = stream(selection, source).portions()
+    read = [*next(portions).records(), *next(portions).records()]
+    with pytest.raises(NotLandedError, match="2024-01-03 of baseline has not landed"):
+        next(portions)
+    assert read == [one for *_, one in sent(stream(selection, last=START + timedelta(1)))]
+
+
+def test_a_flat_record_needs_the_days_before_it(file: Path) -> None:
+    selection = Selection(world(), ("bnpl_records",))
+    land_days(world(), file, 2, 3)
+    with pytest.raises(NotLandedError, match="2024-01-01 of baseline has not landed"):
+        sent(stream(selection, LandedDays(selection, DuckDBFile(file)), first=END))
+
+
+def test_a_day_replaced_by_another_world_ends_the_stream_with_both_digests(file: Path) -> None:
+    old, new = world(), world(seed=7)
+    land(old.scenario, file)
+    selection = Selection(old)
+    portions = stream(selection, LandedDays(selection, DuckDBFile(file))).portions()
+    next(portions)
+    land_days(new, file, 1, 1, fresh=True)
+    with pytest.raises(AnotherWorldLandedError) as refused:
+        next(portions)
+    assert old.world.digest in str(refused.value)
+    assert new.world.digest in str(refused.value)
+    assert "2024-01-02" in str(refused.value)
+
+
+def test_a_stream_waits_for_a_file_that_another_process_holds(file: Path) -> None:
+    simulation = world()
+    land(simulation.scenario, file)
+    selection, asked = Selection(simulation), []
+    hold = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input(); c.close()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+
+        def release() -> None:
+            asked.append(1)
+            if len(asked) == 3:
+                holder.communicate("\n")
+
+        found = sent(stream(selection, LandedDays(selection, DuckDBFile(file), release)))
+    assert found == sent(stream(selection))
+    assert len(asked) >= 3
