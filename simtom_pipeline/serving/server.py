@@ -10,6 +10,8 @@ import uvicorn
 from ..landing import DuckDBFile
 from .app import Service, create_app
 
+MAX_UNSENT_BYTES = 262_144
+"""What the system keeps for a client that does not read: beyond it, the client falls behind, and is told."""
 SECONDS_TO_END = 1
 """For requests that are not streams; those end at once."""
 
@@ -52,4 +54,6 @@ def serve(host: str, port: int, token: str | None, database: Path) -> None:
 def _listening(host: str, port: int) -> socket.socket:
     """A socket that listens on an address; OSError."""
     ((family, *_, address), *_) = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return socket.create_server(address[:2], family=family, reuse_port=False)
+    listener = socket.create_server(address[:2], family=family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_UNSENT_BYTES)
+    return listener

@@ -84,6 +84,8 @@ class Selection:
     def digest(self) -> str:
         """Digest of what is streamed, 16 hexadecimal digits: of the world, the tables, order and labels."""
         said = [self.simulation.world.digest, sorted(self.tables), self.order, self.labels]
+        if self.needs_earlier_days:  # what comes after the end of the clock depends on where it ends
+            said.append(str(self.simulation.scenario.clock.end))
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
