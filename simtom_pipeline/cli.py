@@ -338,6 +338,54 @@ def _land(loaded: "Scenario", days: list[date], file: Path, fresh: bool) -> "Run
 
 
 @app.command()
+def replay(
+    scenario: ScenarioArgument,
+    to: Annotated[
+        str, typer.Option(metavar="PLACE", help="-, FILE, FOLDER/, http://..., kafka://HOST:PORT/TOPIC")
+    ] = "-",
+    speed: Annotated[
+        str | None, typer.Option(metavar="X|max", help="Simulated seconds a second; default max.")
+    ] = None,
+    time_compression: Annotated[
+        str | None, typer.Option(metavar="X", help="Another word for --speed.")
+    ] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day of delivery.")] = None,
+    last: Annotated[str | None, typer.Option("--until", metavar="DAY", help="Last day of delivery.")] = None,
+    tables: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Tables, or the flat record; default the events.")
+    ] = None,
+    order: Annotated[
+        str, typer.Option(help="event_time, or ingested_at: as a feed delivers.")
+    ] = "event_time",
+    labels: Annotated[str, typer.Option(help="none, or as_known: each label when it is known.")] = "none",
+    source: Annotated[str, typer.Option(help="simulated, or landed.")] = "simulated",
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Go on after this record.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many records.")] = None,
+    database: Database = None,
+    overrides: Overrides = None,
+) -> None:
+    """Play a scenario's records in order of time to a pipe, a file, a folder, an address or Kafka."""
+    if speed is not None and time_compression is not None:
+        fail("--speed and --time-compression are the same; give one of them.")
+    with user_mistakes():
+        loaded = _loaded(scenario, overrides)
+        file = database_file(database)
+    from .cli_replay import Asked, play
+    from .landing import LandingError
+    from .streaming.positions import AnotherStreamError
+    from .streaming.selection import SelectionError
+    from .streaming.sinks import SinkError
+
+    pace = speed or time_compression or "max"
+    asked = Asked(to, pace, first, last, tables, order, labels, source, after, limit, file)
+    try:
+        with user_mistakes(), usable(Path(to), "Name another place with --to."):
+            play(loaded, asked)
+    except (AnotherStreamError, LandingError, SelectionError, SinkError) as error:
+        fail(str(error))
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, envvar="PORT", help="Port to listen on.")] = 8000,

@@ -1,6 +1,6 @@
 """What a person sees of a run in the terminal: its progress while it lasts, and a summary at its end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,18 @@ def progress_bar(name: str, so_far: LandedDays) -> Iterator["_Bar"]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=err) as progress:
         yield _Bar(progress, name, so_far)
+
+
+@contextmanager
+def records_bar(name: str, to: str) -> Iterator[Callable[[int], None]]:
+    """What shows how many records a replay has sent, where a person looks and the records go elsewhere."""
+    if not err.is_terminal or (to == "-" and out.is_terminal):
+        yield lambda _: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f} records"))
+    with Progress(*columns, TimeElapsedColumn(), console=err) as progress:
+        task = progress.add_task(f"{name} to {to}", total=None)
+        yield lambda records: progress.update(task, advance=records)
 
 
 class _Bar:

@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ..streaming.encoding import Portion
+from ..streaming.encoding import Portion, lines
 from ..streaming.selection import SelectionError
 
 SSE, JSON_LINES, ARROW = "text/event-stream", "application/x-ndjson", "application/vnd.apache.arrow.stream"
@@ -110,11 +110,7 @@ class JsonLines:
         return b""
 
     def frames(self, portion: Portion, speed: float | None) -> list[bytes]:
-        together = zip(portion.positions, portion.names, portion.records(), strict=True)
-        return [
-            b'{"_id":"%s","_table":"%s",%s\n' % (str(at).encode(), name.encode(), record[1:])
-            for at, name, record in together
-        ]
+        return lines(portion)
 
     def note(self, text: str) -> bytes:
         return b""

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..landing import LandingError
 from ..streaming.encoding import Portion
+from ..streaming.pace import Pace
 from .bounds import Slots, TooMuchError
 from .formats import Format
 
@@ -112,7 +113,7 @@ class PacedResponse(Response):
             while sent < len(frames):
                 until = len(frames)
                 if self._speed is not None:
-                    due = began + (moments[sent:] - self._origin) / 1e6 / self._speed
+                    due = Pace(began, self._origin, self._speed).due(moments[sent:])
                     await self._wait(due[0], clock, write)
                     now = clock()
                     until = sent + max(int(np.searchsorted(due, now + TICK_SECONDS, side="right")), 1)

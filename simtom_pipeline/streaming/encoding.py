@@ -1,7 +1,7 @@
 """Records as they are sent: JSON that is the same wherever it is made, or rows of one table as Arrow."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,18 @@ class Portion:
         together = pa.concat_tables(parts).sort_by("_n").drop_columns("_n")
         return together.append_column("_id", pa.array([str(position) for position in self.positions]))
 
+    def tables(self) -> dict[str, pa.Table]:
+        """Rows of each table among them, in order."""
+        found: dict[str, list[pa.Table]] = {}
+        for number, _, rows in self._rows():
+            part = self.day.parts[number]
+            found.setdefault(part.name, []).append(decoded(part.rows.take(rows)))
+        return {name: pa.concat_tables(parts, promote_options="permissive") for name, parts in found.items()}
+
+    def part(self, start: int, stop: int) -> "Portion":
+        """Records `start` to `stop` of these."""
+        return replace(self, low=self.low + start, high=self.low + stop, count=self.count + start)
+
     def _rows(self) -> Iterator[tuple[int, np.ndarray, pa.Array]]:
         """Of each part, the places of its records in the portion and its rows."""
         part, row = self.day.part[self.low : self.high], self.day.row[self.low : self.high]
@@ -92,6 +104,15 @@ def portions(
     """Records `start` to `stop` of a day in portions; `count` came before the first."""
     for low in range(start, stop, PORTION):
         yield Portion(day, digest, low, min(low + PORTION, stop), count + low - start, added)
+
+
+def lines(portion: Portion) -> list[bytes]:
+    """Records as JSON Lines, each with its id and its table first."""
+    together = zip(portion.positions, portion.names, portion.records(), strict=True)
+    return [
+        b'{"_id":"%s","_table":"%s",%s\n' % (str(at).encode(), name.encode(), record[1:])
+        for at, name, record in together
+    ]
 
 
 def decoded(rows: pa.Table) -> pa.Table:
