@@ -62,7 +62,7 @@ def play(scenario: Scenario, asked: Asked) -> None:
     position, speed = _position(asked.after), _speed(asked.speed)
     stream = Stream(selection, source, first, last, None, asked.limit)
     sink = opened(asked.to)
-    interrupts.say_at_the_end(lambda: _how_to_go_on(scenario, sink))
+    interrupts.say_at_the_end(lambda: _how_to_go_on(sink))
     try:
         with records_bar(scenario.name, asked.to) as told:
             replay(stream, sink, microseconds(datetime.combine(first, time())), speed, position, told)
@@ -71,11 +71,13 @@ def play(scenario: Scenario, asked: Asked) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _how_to_go_on(scenario: Scenario, sink: Sink) -> str:
+def _how_to_go_on(sink: Sink) -> str:
     if sink.last is None:
         return "Interrupted before the first record."
-    go_on = f"simtom replay {scenario.name} --after {sink.last}"
-    return f"Interrupted. The last record is {sink.last}; {go_on} (and what else was said) goes on."
+    return (
+        f"Interrupted. {sink.last} is the last record that has certainly arrived; the same command with"
+        f" --after {sink.last}, or the id of a later record that you have, goes on."
+    )
 
 
 def _one_of(option: str, found: str, allowed: Any) -> Any:

@@ -1,5 +1,6 @@
 """A pipe or a file of JSON Lines: a record a line, with its id and its table first."""
 
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,8 @@ class JsonLinesSink:
     def close(self) -> None:
         """As `Sink`."""
         self._stream.flush()
+        if self._stream is not sys.stdout.buffer:
+            self._stream.close()
 
 
 def open_new(path: Path) -> IO[bytes]:
