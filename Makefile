@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test ui check lint types layers docs benchmarks calibration lock
+.PHONY: demo test ui serve check lint types layers docs screenshot browser benchmarks calibration lock
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "simtom_pipeline needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -17,6 +17,13 @@ demo: $(INSTALLED)
 
 ui: $(INSTALLED)
 	$(BIN)/simtom ui
+
+serve: $(INSTALLED)
+	$(BIN)/simtom serve
+
+# The tests of the page want a browser; on Debian it is a package.
+browser:
+	command -v chromium >/dev/null || { SUDO=$$(command -v sudo || true); $$SUDO apt-get update -q && $$SUDO apt-get install -y -q chromium; }
 
 test: $(INSTALLED)
 	$(BIN)/pytest
@@ -35,6 +42,9 @@ check: lint types layers test
 
 docs: $(INSTALLED)
 	$(BIN)/python -m tools.documents
+
+screenshot: $(INSTALLED) browser
+	$(BIN)/python -m tools.screenshot
 
 benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/costs.py

@@ -1,0 +1,128 @@
+"""The page as a person meets it, in a real browser."""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import browser
+from tests.support.servers import Server, served
+
+EVIL = "<img src=x onerror=\"document.title='run'\">"
+SCENARIO = f"""\
+name: tiny
+extends: baseline
+description: '{EVIL.replace("'", "''")}'
+clock: {{end: 2024-01-25}}
+volume: {{base_daily_volume: 40}}
+bnpl:
+  population: {{initial_customers: 60}}
+  credit: {{charge_off_days: 3, late_fee_after_days: 2, base_default_rate: 0.2}}
+  catalog: {{categories: {{home: {{subcategories: ['{EVIL.replace("'", "''")}']}}}}}}
+drifts:
+  - {{id: dearer, kind: volume, schedule: {{kind: sudden, at: 2024-01-02}}, effect: {{mean_ratio: 1.5}}}}
+"""
+STREAM = (
+    "/scenarios/tiny/stream?tables=bnpl_records&labels=as_known&order=event_time&speed=max&from=2024-01-01"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("home")
+    (home / "scenarios").mkdir()
+    (home / "scenarios" / "tiny.yaml").write_text(SCENARIO)
+    with served(home) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def page(server: Server, chromium: Browser) -> Iterator[Page]:
+    """The page of the tiny scenario; whatever it complains of, or asks of anybody else, fails the test."""
+    tab = chromium.new_page()
+    complaints: list[str] = []
+    tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on(
+        "request",
+        lambda asked: (
+            None if asked.url.startswith((server.address, "data:")) else complaints.append(asked.url)
+        ),
+    )
+    tab.goto(f"{server.address}/?scenario=tiny")
+    expect(tab.locator("#scenario")).to_have_value("tiny")
+    yield tab
+    tab.close()
+    assert complaints == []
+
+
+def test_events_arrive_as_the_stream_has_them_and_are_shown_as_text(page: Page, server: Server) -> None:
+    whole = httpx.get(server.address + STREAM, headers={"Accept": "application/x-ndjson"}, timeout=30)
+    records = [json.loads(line) for line in whole.text.splitlines()]
+    events = [one for one in records if one["_table"] == "bnpl_records"]
+    labels = [one for one in records if one["_table"] == "label"]
+    page.select_option("#speed", "max")
+    page.click("#go")
+    expect(page.locator("#said")).to_have_text("That was the last event.", timeout=20_000)
+    expect(page.locator("#received")).to_have_text(f"{len(events):,}")
+    expect(page.locator("#labels")).to_have_text(f"{len(labels):,}")
+    assert len(labels) > 0
+    assert page.inner_text("#events tr:first-child td:first-child") == events[-1]["transaction_id"]
+    expect(page.locator("#drifts .row")).to_contain_text(["dearer"])
+    assert page.locator("#hours rect").count() > 48
+    page.click("summary")
+    page.get_by_label("product subcategory").check()
+    expect(page.locator("#events")).to_contain_text(EVIL)
+    assert page.title() != "run"
+    assert page.locator("main img").count() == 0
+
+
+def test_a_paused_page_goes_on_with_the_very_next_event(page: Page, server: Server) -> None:
+    page.evaluate("""() => { window.ids = []; const before = take;
+        take = text => { before(text); const id = /^id: (.*)$/m.exec(text); if (id) window.ids.push(id[1]); }; }""")
+    page.select_option("#speed", "86400")
+    page.click("#go")
+    page.wait_for_function("window.ids.length > 20")
+    page.click("#go")
+    expect(page.locator("#go")).to_have_text("Resume")
+    paused = page.evaluate("window.ids.length")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.ids.length") == paused
+    page.click("#go")
+    page.wait_for_function(f"window.ids.length > {paused + 20}")
+    page.click("#go")
+    page.click("#copy")
+    expect(page.locator("#said")).to_contain_text("curl -N")
+    command = page.inner_text("#said").removeprefix("Copied: ").replace("speed=86400", "speed=max")
+    ids = page.evaluate("window.ids")
+    rest = subprocess.run([*shlex.split(command), "-s"], capture_output=True, text=True, timeout=60).stdout
+    after = [line[4:] for line in rest.splitlines() if line.startswith("id: ")]
+    whole = httpx.get(server.address + STREAM, timeout=30).text.splitlines()
+    assert ids + after == [line[4:] for line in whole if line.startswith("id: ")]
+    assert int(page.inner_text("#received").replace(",", "")) > 0
+
+
+def test_a_page_that_needs_a_token_asks_for_it(chromium: Browser, tmp_path: Path) -> None:
+    token = "a-token-of-some-length"
+    with served(tmp_path, "--token", token) as server:
+        page = chromium.new_page()
+        page.goto(server.address)
+        expect(page.locator("#said")).to_contain_text("asks for a token")
+        page.fill("#token", token)
+        page.click("#go")
+        expect(page.locator("#scenario")).to_have_value("baseline")
+        page.select_option("#speed", "max")
+        page.click("#go")
+        expect(page.locator("#received")).not_to_have_text("0", timeout=20_000)
+        page.close()
