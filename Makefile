@@ -48,6 +48,7 @@ screenshot: $(INSTALLED) browser
 
 benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/costs.py
+	$(BIN)/python benchmarks/streams.py
 
 calibration: $(INSTALLED)
 	$(BIN)/python -m tools.calibration

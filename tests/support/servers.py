@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,16 +49,14 @@ def served(home: Path, *options: str, port: int | None = None) -> Iterator[Serve
         try:
             assert process.stdout is not None
             assert f":{port}" in process.stdout.readline(), process.communicate()
-            _wait_for(port)
+            wait_for(port)
             yield Server(process, f"http://127.0.0.1:{port}")
         finally:
             process.kill()
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     """Until somebody listens: the first line comes a moment before."""
-    import time
-
     for _ in range(200):
         with socket.socket() as caller:
             if caller.connect_ex(("127.0.0.1", port)) == 0:
