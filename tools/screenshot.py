@@ -1,4 +1,4 @@
-"""Writes the picture of the live page into docs/: a drifting scenario, a day and a half after its second drift has set in.
+"""Writes the picture of the live page into docs/: a drifting scenario, the day after a drift has set in.
 
 Run as `make screenshot`; it wants a Chromium.
 """

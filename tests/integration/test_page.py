@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -78,6 +79,20 @@ def test_events_arrive_as_the_stream_has_them_and_are_shown_as_text(page: Page, 
     expect(page.locator("#received")).to_have_text(f"{len(events):,}")
     expect(page.locator("#labels")).to_have_text(f"{len(labels):,}")
     assert len(labels) > 0
+    begun = {one["_record_id"]: date.fromisoformat(one["_timestamp"][:10]) for one in events}
+    newest = labels[-1]
+    known = date.fromisoformat(newest["label_available_at"][:10])
+    after = f"{(known - begun[newest['transaction_id']]).days} days"
+    expect(page.locator("#feed tr:first-child td")).to_have_text(
+        [
+            newest["label_available_at"].replace("T", " ")[:19],
+            str(newest["transaction_id"]),
+            "yes" if newest["will_default"] else "no",
+            after,
+        ]
+    )
+    defaulted = sum(one["will_default"] for one in labels) / len(labels)
+    expect(page.locator("#outcome")).to_have_text(f"{100 * defaulted:.2f} %")
     assert page.inner_text("#events tr:first-child td:first-child") == events[-1]["transaction_id"]
     expect(page.locator("#drifts .row")).to_contain_text(["dearer"])
     assert page.locator("#hours rect").count() > 48
@@ -122,16 +137,22 @@ def _wait_for_ids(page: Page, count: int) -> None:
     raise TimeoutError(page.inner_text("#said"))
 
 
-def test_a_page_that_needs_a_token_asks_for_it(chromium: Browser, tmp_path: Path) -> None:
+def test_a_page_asks_for_the_token_and_says_when_the_server_is_gone(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "tiny.yaml").write_text(SCENARIO)
     token = "a-token-of-some-length"
     with served(tmp_path, "--token", token) as server:
         page = chromium.new_page()
-        page.goto(server.address)
+        page.goto(f"{server.address}/?scenario=tiny&speed=3600")
         expect(page.locator("#said")).to_contain_text("asks for a token")
         page.fill("#token", token)
         page.click("#go")
-        expect(page.locator("#scenario")).to_have_value("baseline")
-        page.select_option("#speed", "max")
+        expect(page.locator("#scenario")).to_have_value("tiny")
         page.click("#go")
         expect(page.locator("#received")).not_to_have_text("0", timeout=20_000)
+        server.process.kill()
+        expect(page.locator("#said")).to_contain_text("Press Resume once it is back")
+        expect(page.locator("#go")).to_have_text("Resume")
         page.close()
