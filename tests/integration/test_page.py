@@ -19,8 +19,8 @@ SCENARIO = f"""\
 name: tiny
 extends: baseline
 description: '{EVIL.replace("'", "''")}'
-clock: {{end: 2024-01-25}}
-volume: {{base_daily_volume: 40}}
+clock: {{end: 2024-03-05}}
+volume: {{base_daily_volume: 15}}
 bnpl:
   population: {{initial_customers: 60}}
   credit: {{charge_off_days: 3, late_fee_after_days: 2, base_default_rate: 0.2}}
@@ -91,6 +91,7 @@ def test_events_arrive_as_the_stream_has_them_and_are_shown_as_text(page: Page, 
             after,
         ]
     )
+    assert {one["will_default"] for one in labels} == {True, False}
     defaulted = sum(one["will_default"] for one in labels) / len(labels)
     expect(page.locator("#outcome")).to_have_text(f"{100 * defaulted:.2f} %")
     assert page.inner_text("#events tr:first-child td:first-child") == events[-1]["transaction_id"]
