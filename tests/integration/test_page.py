@@ -19,8 +19,8 @@ SCENARIO = f"""\
 name: tiny
 extends: baseline
 description: '{EVIL.replace("'", "''")}'
-clock: {{end: 2024-03-05}}
-volume: {{base_daily_volume: 15}}
+clock: {{end: 2024-01-14}}
+volume: {{base_daily_volume: 40}}
 bnpl:
   population: {{initial_customers: 60}}
   credit: {{charge_off_days: 3, late_fee_after_days: 2, base_default_rate: 0.2}}
@@ -28,6 +28,12 @@ bnpl:
 drifts:
   - {{id: dearer, kind: volume, schedule: {{kind: sudden, at: 2024-01-02}}, effect: {{mean_ratio: 1.5}}}}
 """
+LONGER = (
+    SCENARIO.replace("name: tiny", "name: longer")
+    .replace("2024-01-14", "2024-02-20")
+    .replace("base_daily_volume: 40", "base_daily_volume: 15")
+)
+"""So long that it is known of some purchases that they did not default."""
 STREAM = (
     "/scenarios/tiny/stream?tables=bnpl_records&labels=as_known&order=event_time&speed=max&from=2024-01-01"
 )
@@ -38,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
     (home / "scenarios").mkdir()
     (home / "scenarios" / "tiny.yaml").write_text(SCENARIO)
+    (home / "scenarios" / "longer.yaml").write_text(LONGER)
     with served(home) as running:
         yield running
 
@@ -69,10 +76,13 @@ def page(server: Server, chromium: Browser) -> Iterator[Page]:
 
 
 def test_events_arrive_as_the_stream_has_them_and_are_shown_as_text(page: Page, server: Server) -> None:
-    whole = httpx.get(server.address + STREAM, headers={"Accept": "application/x-ndjson"}, timeout=30)
+    stream = server.address + STREAM.replace("tiny", "longer")
+    whole = httpx.get(stream, headers={"Accept": "application/x-ndjson"}, timeout=30)
     records = [json.loads(line) for line in whole.text.splitlines()]
     events = [one for one in records if one["_table"] == "bnpl_records"]
     labels = [one for one in records if one["_table"] == "label"]
+    page.select_option("#scenario", "longer")
+    expect(page.locator("#said")).to_have_text(EVIL)
     page.select_option("#speed", "max")
     page.click("#go")
     expect(page.locator("#said")).to_have_text("That was the last event.", timeout=20_000)
