@@ -1,4 +1,4 @@
-"""Writes the picture of the live page into docs/: a drifting scenario, a while after the drift has set in.
+"""Writes the picture of the live page into docs/: a drifting scenario, the day after a drift has set in.
 
 Run as `make screenshot`; it wants a Chromium.
 """
@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "live.png"
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}"
-WATCHED = "scenario=covariate_shift&from=2024-07-06&speed=21600&start"
-EVENTS = 3000
+WATCHED = "scenario=covariate_shift&from=2024-09-30&speed=21600&mix=customer_age_bracket&start"
+EVENTS = 2600
 """Events that the page has received when it is taken."""
 
 
@@ -36,16 +36,22 @@ def main() -> None:
                 browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                 page = browser.new_page(viewport={"width": 1180, "height": 1010})
                 page.goto(f"{ADDRESS}/?{WATCHED}")
-                enough = (
-                    f"Number(document.getElementById('received').textContent.replace(',', '')) > {EVENTS}"
-                )
-                page.wait_for_function(enough, timeout=120_000)
+                _wait_for_events(page)
                 PICTURE.parent.mkdir(exist_ok=True)
                 page.screenshot(path=PICTURE)
                 browser.close()
         finally:
             server.terminate()
             server.wait()
+
+
+def _wait_for_events(page: Page) -> None:
+    """Until the page has received `EVENTS`."""
+    for _ in range(1200):
+        if int(page.inner_text("#received").replace(",", "")) >= EVENTS:
+            return
+        page.wait_for_timeout(100)
+    raise SystemExit(f"No picture: {page.inner_text('#said')}")
 
 
 def _wait() -> None:

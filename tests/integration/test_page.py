@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,7 @@ SCENARIO = f"""\
 name: tiny
 extends: baseline
 description: '{EVIL.replace("'", "''")}'
-clock: {{end: 2024-01-25}}
+clock: {{end: 2024-01-14}}
 volume: {{base_daily_volume: 40}}
 bnpl:
   population: {{initial_customers: 60}}
@@ -27,6 +28,12 @@ bnpl:
 drifts:
   - {{id: dearer, kind: volume, schedule: {{kind: sudden, at: 2024-01-02}}, effect: {{mean_ratio: 1.5}}}}
 """
+LONGER = (
+    SCENARIO.replace("name: tiny", "name: longer")
+    .replace("2024-01-14", "2024-02-20")
+    .replace("base_daily_volume: 40", "base_daily_volume: 15")
+)
+"""So long that it is known of some purchases that they did not default."""
 STREAM = (
     "/scenarios/tiny/stream?tables=bnpl_records&labels=as_known&order=event_time&speed=max&from=2024-01-01"
 )
@@ -37,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
     (home / "scenarios").mkdir()
     (home / "scenarios" / "tiny.yaml").write_text(SCENARIO)
+    (home / "scenarios" / "longer.yaml").write_text(LONGER)
     with served(home) as running:
         yield running
 
@@ -68,16 +76,34 @@ def page(server: Server, chromium: Browser) -> Iterator[Page]:
 
 
 def test_events_arrive_as_the_stream_has_them_and_are_shown_as_text(page: Page, server: Server) -> None:
-    whole = httpx.get(server.address + STREAM, headers={"Accept": "application/x-ndjson"}, timeout=30)
+    stream = server.address + STREAM.replace("tiny", "longer")
+    whole = httpx.get(stream, headers={"Accept": "application/x-ndjson"}, timeout=30)
     records = [json.loads(line) for line in whole.text.splitlines()]
     events = [one for one in records if one["_table"] == "bnpl_records"]
     labels = [one for one in records if one["_table"] == "label"]
+    page.select_option("#scenario", "longer")
+    expect(page.locator("#said")).to_have_text(EVIL)
     page.select_option("#speed", "max")
     page.click("#go")
     expect(page.locator("#said")).to_have_text("That was the last event.", timeout=20_000)
     expect(page.locator("#received")).to_have_text(f"{len(events):,}")
     expect(page.locator("#labels")).to_have_text(f"{len(labels):,}")
     assert len(labels) > 0
+    begun = {one["_record_id"]: date.fromisoformat(one["_timestamp"][:10]) for one in events}
+    newest = labels[-1]
+    known = date.fromisoformat(newest["label_available_at"][:10])
+    after = f"{(known - begun[newest['transaction_id']]).days} days"
+    expect(page.locator("#feed tr:first-child td")).to_have_text(
+        [
+            newest["label_available_at"].replace("T", " ")[:19],
+            str(newest["transaction_id"]),
+            "yes" if newest["will_default"] else "no",
+            after,
+        ]
+    )
+    assert {one["will_default"] for one in labels} == {True, False}
+    defaulted = sum(one["will_default"] for one in labels) / len(labels)
+    expect(page.locator("#outcome")).to_have_text(f"{100 * defaulted:.2f} %")
     assert page.inner_text("#events tr:first-child td:first-child") == events[-1]["transaction_id"]
     expect(page.locator("#drifts .row")).to_contain_text(["dearer"])
     assert page.locator("#hours rect").count() > 48
@@ -93,14 +119,14 @@ def test_a_paused_page_goes_on_with_the_very_next_event(page: Page, server: Serv
         take = text => { before(text); const id = /^id: (.*)$/m.exec(text); if (id) window.ids.push(id[1]); }; }""")
     page.select_option("#speed", "86400")
     page.click("#go")
-    page.wait_for_function("window.ids.length > 20")
+    _wait_for_ids(page, 20)
     page.click("#go")
     expect(page.locator("#go")).to_have_text("Resume")
     paused = page.evaluate("window.ids.length")
     page.wait_for_timeout(500)
     assert page.evaluate("window.ids.length") == paused
     page.click("#go")
-    page.wait_for_function(f"window.ids.length > {paused + 20}")
+    _wait_for_ids(page, paused + 20)
     page.click("#go")
     page.click("#copy")
     expect(page.locator("#said")).to_contain_text("curl -N")
@@ -113,16 +139,31 @@ def test_a_paused_page_goes_on_with_the_very_next_event(page: Page, server: Serv
     assert int(page.inner_text("#received").replace(",", "")) > 0
 
 
-def test_a_page_that_needs_a_token_asks_for_it(chromium: Browser, tmp_path: Path) -> None:
+def _wait_for_ids(page: Page, count: int) -> None:
+    """Until the page has more records; it lets nobody turn text into code, so it is asked from outside."""
+    for _ in range(400):
+        if page.evaluate("window.ids.length") > count:
+            return
+        page.wait_for_timeout(50)
+    raise TimeoutError(page.inner_text("#said"))
+
+
+def test_a_page_asks_for_the_token_and_says_when_the_server_is_gone(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "tiny.yaml").write_text(SCENARIO)
     token = "a-token-of-some-length"
     with served(tmp_path, "--token", token) as server:
         page = chromium.new_page()
-        page.goto(server.address)
+        page.goto(f"{server.address}/?scenario=tiny&speed=3600")
         expect(page.locator("#said")).to_contain_text("asks for a token")
         page.fill("#token", token)
         page.click("#go")
-        expect(page.locator("#scenario")).to_have_value("baseline")
-        page.select_option("#speed", "max")
+        expect(page.locator("#scenario")).to_have_value("tiny")
         page.click("#go")
         expect(page.locator("#received")).not_to_have_text("0", timeout=20_000)
+        server.process.kill()
+        expect(page.locator("#said")).to_contain_text("Press Resume once it is back")
+        expect(page.locator("#go")).to_have_text("Resume")
         page.close()

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 QUIET = (
@@ -17,7 +18,7 @@ def browser() -> Iterator[Browser]:
     """The Chromium of the system."""
     where = shutil.which("chromium") or shutil.which("google-chrome")
     if where is None:
-        raise FileNotFoundError("There is no Chromium to look at the page with: make browser installs it.")
+        pytest.fail("There is no Chromium to look at the page with: make browser installs it.", pytrace=False)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=where, args=list(QUIET))
         yield chromium
