@@ -16,7 +16,7 @@ def test_a_replay_that_was_cut_goes_on_with_the_next_record(home: Path) -> None:
     whole = subprocess.run(REPLAY, capture_output=True, check=True).stdout
     assert whole.count(b"\n") > 400
     with subprocess.Popen(
-        [*REPLAY, "--speed", "20000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*REPLAY, "--speed", "20000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
     ) as cut:
         assert cut.stdout is not None
         before = b"".join(cut.stdout.readline() for _ in range(20))

@@ -30,6 +30,21 @@ class Server:
         return done.stdout
 
 
+def first_records(server: Server, count: int, *arguments: str) -> bytes:
+    """What curl prints until it has printed some records, or to the end; it may take as long as it takes."""
+    *options, path = arguments
+    command = ["curl", "-sN", *options, server.address + path]
+    printed: list[bytes] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as client:
+        assert client.stdout is not None
+        for line in client.stdout:
+            printed.append(line)
+            if sum(one.startswith(b"data: ") for one in printed) == count:
+                break
+        client.kill()
+    return b"".join(printed)
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as listener:
