@@ -39,6 +39,7 @@ from .paced import PacedResponse, in_thread
 from .problems import AnotherStream, Problem, Problems, Refusal, of_pydantic, of_scenario
 from .scenario_streams import DayFormat, ScenarioRequest
 
+PARQUET = "application/vnd.apache.parquet"
 PAGE = FilePath(__file__).parent / "page.html"
 OPEN_TO_ALL = ("/health", "/")
 """What may be asked without the token: that the server lives, and the page, which asks for it."""
@@ -209,14 +210,18 @@ def _about(app: FastAPI, service: Service) -> None:
         response_class=Response,
     )
     def day_table(
-        name: Name, day: date, table: Name, form: Annotated[DayFormat, Query(alias="format")] = "json"
+        request: Request,
+        name: Name,
+        day: date,
+        table: Name,
+        form: Annotated[DayFormat | None, Query(alias="format")] = None,
     ) -> Response:
         simulation = Simulation(streams.scenario_named(name))
         _check_day(simulation.scenario, day)
         tables = simulation.simulate_day(day)
         if table not in tables:
             raise streams.UnknownError("table", table, sorted(tables))
-        return _as(tables[table], form)
+        return _as(tables[table], form or _accepted_document(request))
 
 
 def _streams(app: FastAPI, service: Service) -> None:
@@ -341,6 +346,12 @@ def _expected(simulation: Simulation, day: date) -> DayInfo:
     )
 
 
+def _accepted_document(request: Request) -> DayFormat:
+    """The form of a document that a client accepts; JSON where it does not say."""
+    accept = request.headers.get("accept", "")
+    return "arrow" if ARROW in accept else "parquet" if PARQUET in accept else "json"
+
+
 def _as(rows: pa.Table, form: DayFormat) -> Response:
     """Rows of a table as one document."""
     if form == "json":
@@ -348,7 +359,7 @@ def _as(rows: pa.Table, form: DayFormat) -> Response:
     sink = BytesIO()
     if form == "parquet":
         pq.write_table(rows, sink)
-        return Response(sink.getvalue(), media_type="application/vnd.apache.parquet")
+        return Response(sink.getvalue(), media_type=PARQUET)
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows)
     return Response(sink.getvalue(), media_type=ARROW)

@@ -229,7 +229,9 @@ def test_a_table_of_a_day_in_every_form_is_the_simulated_one(
     drawn = simulate_day(load_scenario("tiny"), date(2024, 1, 3))["transactions"]
     path = "/scenarios/tiny/days/2024-01-03/transactions"
     assert pa.ipc.open_stream(BytesIO(server.curl(f"{path}?format=arrow"))).read_all() == drawn
-    assert pq.read_table(BytesIO(server.curl(f"{path}?format=parquet")))["amount"] == drawn["amount"]
+    parquet = "application/vnd.apache.parquet"
+    for answer in (server.curl(f"{path}?format=parquet"), server.curl("-H", f"Accept: {parquet}", path)):
+        assert pq.read_table(BytesIO(answer))["amount"] == drawn["amount"]
     assert [row["amount"] for row in json.loads(server.curl(path))] == [
         float(x) for x in drawn["amount"].to_pylist()
     ]
