@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from simtom_pipeline.assets.instance import prepare_instance
+from tests.support.event_logs import furnish
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,3 +43,17 @@ def prepared_home(home: Path, prepared: Path) -> Path:
     """The home of the test, with a Dagster instance that is set up."""
     shutil.copytree(prepared, home, dirs_exist_ok=True)
     return home
+
+
+@pytest.fixture
+def not_batched_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What opening a storage sets is for the test alone."""
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "")
+    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
+
+
+@pytest.fixture
+def ticking(prepared_home: Path) -> Path:
+    """A home with our storage, and a scenario of a few days that is quick to run."""
+    return furnish(prepared_home)

@@ -37,18 +37,7 @@ TOLD_BY_RUNS = [("index", "concurrency_limits"), ("index", "concurrency_slots")]
 Rows = dict[tuple[str, str], list[tuple[Any, ...]]]
 
 
-@pytest.fixture(autouse=True)
-def not_batched_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What opening a storage sets is for the test alone."""
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "")
-    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
-
-
-@pytest.fixture
-def ticking(prepared_home: Path) -> Path:
-    """A home with our storage, and a scenario of a few days that is quick to run."""
-    return furnish(prepared_home)
+pytestmark = pytest.mark.usefixtures("not_batched_yet")
 
 
 @pytest.fixture

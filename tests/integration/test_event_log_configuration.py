@@ -11,21 +11,9 @@ from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.event_log import BatchedEventLogStorage
 from simtom_pipeline.assets.instance import prepare_instance
 from tests.support.dagster_runs import land
-from tests.support.event_logs import DAYS, MATERIALIZED, by_dagster, furnish, opened, run, statuses
+from tests.support.event_logs import DAYS, MATERIALIZED, by_dagster, opened, run, statuses
 
-
-@pytest.fixture(autouse=True)
-def not_batched_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What opening a storage sets is for the test alone."""
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "")
-    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
-
-
-@pytest.fixture
-def ticking(prepared_home: Path) -> Path:
-    """A home with our storage, and a scenario of a few days that is quick to run."""
-    return furnish(prepared_home)
+pytestmark = pytest.mark.usefixtures("not_batched_yet")
 
 
 def test_a_home_of_an_earlier_version_is_moved_over_with_its_runs(ticking: Path) -> None:
