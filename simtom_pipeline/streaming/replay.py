@@ -13,6 +13,8 @@ from .stream import Stream
 
 TICK_SECONDS = 0.05
 """Records that fall due within a tick are sent together."""
+LONGEST_SLEEP = 3600.0
+"""Seconds; there is a limit to what the system can be asked for."""
 
 
 def replay(
@@ -52,8 +54,8 @@ def _as_they_fall_due(portion: Portion, pace: Pace) -> Iterator[Portion]:
     """Parts of a portion, each once its first record is due."""
     due, sent = pace.due(portion.moment), 0
     while sent < len(due):
-        if (left := due[sent] - monotonic()) > 0:
-            sleep(left)
+        while (left := due[sent] - monotonic()) > 0:
+            sleep(min(left, LONGEST_SLEEP))
         until = int(np.searchsorted(due, monotonic() + TICK_SECONDS, side="right"))
         until = max(until, sent + 1)
         yield portion.part(sent, until)

@@ -3,7 +3,9 @@
 import time
 
 import numpy as np
+import pytest
 
+from simtom_pipeline.streaming import replay as replay_module
 from simtom_pipeline.streaming.encoding import Portion
 from simtom_pipeline.streaming.pace import Pace
 from simtom_pipeline.streaming.replay import replay
@@ -33,8 +35,12 @@ class Watched:
     def close(self) -> None: ...
 
 
-def test_a_replay_sends_nothing_before_it_is_due_and_everything_in_the_end() -> None:
+@pytest.mark.parametrize("longest_sleep", [3600.0, 0.01])
+def test_a_replay_sends_nothing_before_it_is_due_and_everything_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, longest_sleep: float
+) -> None:
     """A day in a second; how late records come is the machine's doing, how early is not."""
+    monkeypatch.setattr(replay_module, "LONGEST_SLEEP", longest_sleep)
     chosen = Selection(world(), ("transactions",))
     sink, speed = Watched(), 4 * 86_400.0
     midnight = (START - type(START)(1970, 1, 1)).days * 86_400_000_000
