@@ -59,8 +59,7 @@ def main() -> NoReturn:
     except Exception as error:
         if not disk.is_full(error, simtom_home()):
             raise
-        notes = getattr(error, "__notes__", [])
-        _say(" ".join([disk.describe_full(error, simtom_home()), "Make room there and run again.", *notes]))
+        _say(_with_notes(f"{disk.describe_full(error, simtom_home())} Make room there and run again.", error))
         sys.exit(WRONG_INPUT)
     sys.exit(FINE)
 
@@ -84,7 +83,7 @@ def usable(place: Path, advice: str) -> Iterator[None]:
     except OSError as error:
         if disk.is_full(error):
             raise
-        fail(f"{error.filename or place}: {error.strerror or error}. {advice}")
+        fail(_with_notes(f"{error.filename or place}: {error.strerror or error}. {advice}", error))
 
 
 def usable_home() -> AbstractContextManager[None]:
@@ -96,6 +95,11 @@ def fail(message: str, code: int = WRONG_INPUT) -> NoReturn:
     """Print a message for the user and end."""
     _say(message)
     raise typer.Exit(code)
+
+
+def _with_notes(message: str, error: Exception) -> str:
+    """A message of an error, and what was noted about it on its way."""
+    return " ".join([message, *getattr(error, "__notes__", [])])
 
 
 def _say(message: str) -> None:
@@ -382,7 +386,7 @@ def replay(
         with user_mistakes(), usable(Path(to), "Name another place with --to."):
             play(loaded, asked)
     except (AnotherStreamError, LandingError, SelectionError, SinkError) as error:
-        fail(str(error))
+        fail(_with_notes(str(error), error))
 
 
 @app.command()

@@ -1,28 +1,31 @@
 """What `simtom replay` does: plays the stream of a scenario somewhere, and says how to go on after it."""
 
 import os
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 from . import interrupts
-from .landing import DuckDBFile
+from .landing import DuckDBFile, LandingError
 from .moments import microseconds
 from .scenarios.models import Scenario
 from .scenarios.problems import Origin, Problem, ScenarioError
 from .simulation import Simulation
+from .streaming.delivery import after
 from .streaming.positions import Position
 from .streaming.replay import replay
 from .streaming.selection import Labels, Order, Selection
-from .streaming.sinks import Sink, opened
+from .streaming.sinks import Sink, SinkError, opened
 from .streaming.sources import SourceName, source_of
 from .streaming.stream import Stream
 from .terminal import records_bar
 
 MAX_DAYS_AFTER_CLOCK = 3_660
 """Longest that a record may be on its way."""
+SLOWEST, FASTEST = 1e-6, 1e9
+"""Simulated seconds a second."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def play(scenario: Scenario, asked: Asked) -> None:
     ScenarioError, SelectionError, AnotherStreamError : what is asked for cannot be had.
     LandingError : a day that has to be read has not landed, or cannot be read.
     SinkError : the destination cannot be used, or does not take a record.
+    OSError : a file cannot be written. A note of the last three says how to go on.
     """
     selection = Selection(
         Simulation(scenario),
@@ -59,23 +63,28 @@ def play(scenario: Scenario, asked: Asked) -> None:
     )
     source = source_of(selection, _one_of("--source", asked.source, SourceName), DuckDBFile(asked.database))
     first, last = _days(scenario, asked)
-    position, speed = _position(asked.after), _speed(asked.speed)
+    position, speed = after(selection, _position(asked.after)), _speed(asked.speed)
     stream = Stream(selection, source, first, last, None, asked.limit)
-    sink = opened(asked.to)
-    interrupts.say_at_the_end(lambda: _how_to_go_on(sink))
+    sink = opened(asked.to, position)
+    interrupts.say_at_the_end(lambda: f"Interrupted{_how_to_go_on(sink) or ' before the first record.'}")
     try:
-        with records_bar(scenario.name, asked.to) as told:
+        # A reader who has had enough is no mistake.
+        with suppress(BrokenPipeError), records_bar(scenario.name, asked.to) as told:
             replay(stream, sink, microseconds(datetime.combine(first, time())), speed, position, told)
-    except BrokenPipeError:
-        # Nobody reads any more; nothing is left to be flushed at the end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (LandingError, SinkError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = os.path.realpath("/dev/stdout") if asked.to == "-" else asked.to
+        if so_far := _how_to_go_on(sink):
+            error.add_note(f"Ended{so_far}")
+        raise
 
 
 def _how_to_go_on(sink: Sink) -> str:
+    """After what a replay goes on, once anything has arrived."""
     if sink.last is None:
-        return "Interrupted before the first record."
+        return ""
     return (
-        f"Interrupted. {sink.last} is the last record that has certainly arrived; the same command with"
+        f". {sink.last} is the last record that has certainly arrived; the same command with"
         f" --after {sink.last}, or the id of a later record that you have, goes on."
     )
 
@@ -123,7 +132,7 @@ def _speed(text: str) -> float | None:
         speed = float(text)
     except ValueError:
         speed = 0.0
-    if not 0 < speed <= 1e9:
+    if not SLOWEST <= speed <= FASTEST:
         allowed = "max, or simulated seconds a second such as 1440"
         raise ScenarioError([Problem(Origin("--speed"), "", repr(text), allowed)])
     return speed

@@ -79,12 +79,17 @@ class Portion:
         return together.append_column("_id", pa.array([str(position) for position in self.positions]))
 
     def tables(self) -> dict[str, pa.Table]:
-        """Rows of each table among them, in order."""
+        """Rows of each table among them, in order, with their positions in a column `_id`."""
+        ids = pa.array([str(position) for position in self.positions])
         found: dict[str, list[pa.Table]] = {}
-        for number, _, rows in self._rows():
+        for number, places, rows in self._rows():
             part = self.day.parts[number]
-            found.setdefault(part.name, []).append(decoded(part.rows.take(rows)))
-        return {name: pa.concat_tables(parts, promote_options="permissive") for name, parts in found.items()}
+            chosen = decoded(part.rows.take(rows)).append_column("_id", ids.take(pa.array(places)))
+            found.setdefault(part.name, []).append(chosen.append_column("_n", pa.array(places)))
+        return {
+            name: pa.concat_tables(parts, promote_options="permissive").sort_by("_n").drop_columns("_n")
+            for name, parts in found.items()
+        }
 
     def part(self, start: int, stop: int) -> "Portion":
         """Records `start` to `stop` of these."""

@@ -1,35 +1,100 @@
 """The command that replays: into a pipe, cut by a signal, gone on with, told what is wrong."""
 
+import array
+import fcntl
+import json
+import shlex
 import signal
 import subprocess
 import sys
+import termios
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 SIMTOM = [sys.executable, "-m", "simtom_pipeline"]
 SMALL = ["--set", "volume.base_daily_volume=200", "--set", "bnpl.population.initial_customers=100"]
 REPLAY = [*SIMTOM, "replay", "baseline", "--until", "2024-01-03", "--labels", "as_known", *SMALL]
+MUCH = 40_000
+"""Bytes that wait in a pipe which is all but full: it has 16 pages of 4,096, and a write may leave room in each."""
 
 
-def test_a_replay_that_was_cut_goes_on_with_the_next_record(home: Path) -> None:
-    whole = subprocess.run(REPLAY, capture_output=True, check=True).stdout
-    assert whole.count(b"\n") > 400
-    with subprocess.Popen(
-        [*REPLAY, "--speed", "20000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-    ) as cut:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a replay says that nobody cuts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMTOM_HOME", str(tmp_path_factory.mktemp("home")))
+        said = subprocess.run(REPLAY, capture_output=True, check=True).stdout
+    assert len(said) > 5 * MUCH
+    return said
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def bytes_in(pipe: IO[bytes]) -> int:
+    """How many wait to be read."""
+    size = array.array("i", [0])
+    fcntl.ioctl(pipe.fileno(), termios.FIONREAD, size)
+    return size[0]
+
+
+def last_of(lines: bytes) -> str:
+    """Id of the last of whole lines."""
+    assert lines.endswith(b"}\n")
+    return str(json.loads(lines.splitlines()[-1])["_id"])
+
+
+def test_a_replay_cut_while_its_reader_lags_ends_with_a_line_and_says_which(home: Path, whole: bytes) -> None:
+    """The reader takes nothing until the command has ended: it waits, and has no way to write more."""
+    with subprocess.Popen(REPLAY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as cut:
         assert cut.stdout is not None
-        before = b"".join(cut.stdout.readline() for _ in range(20))
+        pipe = cut.stdout
+        wait_until(lambda: bytes_in(pipe) > MUCH, cut)
+        cut.terminate()
+        assert cut.wait(60) == 143
+        received, said = cut.communicate()
+    assert whole.startswith(received)
+    assert said.decode().startswith(f"Interrupted. {last_of(received)} is the last record that has certainly")
+    assert said.count(b"\n") == 1
+
+
+def test_whatever_cuts_it_the_same_command_goes_on_in_a_file(
+    home: Path, whole: bytes, tmp_path: Path
+) -> None:
+    """First the file cannot grow any more; then Ctrl-C, while the replay waits for a record to fall due."""
+    file = tmp_path / "records.jsonl"
+    to_file = [*REPLAY, "--to", str(file)]
+    limited = subprocess.run(
+        ["bash", "-c", f"ulimit -f 30; exec {shlex.join(to_file)}"], capture_output=True, text=True
+    )
+    first = file.read_bytes()
+    assert limited.returncode == 2
+    assert 0 < len(first) <= 30 * 1024
+    assert limited.stderr.startswith(f"{file}: File too large. Name another place with --to. Ended. ")
+    assert f"--after {last_of(first)}," in limited.stderr
+    assert limited.stderr.count("\n") == 1
+
+    paced = [*to_file, "--speed", "20000", "--after", last_of(first)]
+    with subprocess.Popen(paced, stderr=subprocess.PIPE) as cut:
+        wait_until(lambda: file.stat().st_size > len(first) + 5_000, cut)
         cut.send_signal(signal.SIGINT)
-        rest, said = cut.communicate(timeout=30)
+        _, said = cut.communicate(timeout=60)
+    second = file.read_bytes()
     assert cut.returncode == 130
-    assert b"Traceback" not in said
-    received = before + rest[: rest.rfind(b"\n") + 1]
-    last = received.splitlines()[-1].split(b'"')[3].decode()
-    certain = said.decode().split()[1]  # a signal may come between a record and the note that it was sent
-    assert certain in [line.split('"')[3] for line in received.decode().splitlines()[-500:]]
-    after = subprocess.run([*REPLAY, "--after", last], capture_output=True, check=True).stdout
-    assert received + after == whole
+    assert len(second) < len(whole)
+    assert f"--after {last_of(second)}," in said.decode()
+
+    subprocess.run([*to_file, "--after", last_of(second)], check=True)
+    assert file.read_bytes() == whole
 
 
 def test_a_reader_who_has_enough_ends_it_quietly(home: Path) -> None:
@@ -46,6 +111,8 @@ def test_a_reader_who_has_enough_ends_it_quietly(home: Path) -> None:
     ("options", "said"),
     [
         (["--speed", "fast"], "--speed: found 'fast'; allowed: max, or simulated seconds a second"),
+        (["--speed", "1e-300"], "--speed: found '1e-300'; allowed: max, or"),
+        (["--speed", "nan"], "--speed: found 'nan'; allowed: max, or"),
         (["--speed", "2", "--time-compression", "2"], "give one of them"),
         (["--order", "backwards"], "--order: found 'backwards'; allowed: event_time, ingested_at"),
         (["--tables", "orders"], "tables: found 'orders'; allowed: customers"),
@@ -55,6 +122,7 @@ def test_a_reader_who_has_enough_ends_it_quietly(home: Path) -> None:
         (["--until", "2023-01-01"], "--until: found 2023-01-01"),
         (["--source", "landed"], "Land it first: simtom run baseline"),
         (["--to", "ftp://there"], "--to: found 'ftp://there'; allowed: -"),
+        (["--to", "kafka://127.0.0.1:1/to{day}"], "--to: found topic 'to{day}'; allowed: letters"),
         (["--to", "/proc/nowhere/records"], "Name another place with --to."),
     ],
 )

@@ -8,13 +8,17 @@ from ..encoding import Portion, lines
 from .base import SinkError
 
 ATTEMPTS = 5
+"""How often a batch is sent again."""
 SECONDS_TO_ANSWER = 30
+WORTH_ANOTHER_ATTEMPT = (429, *range(500, 600))
+"""Too many requests, and whatever is the server's own trouble."""
 
 
 class HttpSink:
     """Batches in order: each is sent once the one before was taken; what fails is sent again, a few times.
 
-    A batch carries the id of its last record as its Idempotency-Key, for one may arrive twice.
+    A batch carries the id of its last record as its Idempotency-Key, for one may arrive twice. A redirect is
+    not followed: most clients, this one too, would ask for the new address and leave the records behind.
     """
 
     def __init__(self, address: str) -> None:
@@ -24,7 +28,7 @@ class HttpSink:
         retry = Retry(
             total=ATTEMPTS,
             backoff_factor=0.2,
-            status_forcelist=[429, 500, 502, 503, 504],
+            status_forcelist=WORTH_ANOTHER_ATTEMPT,
             allowed_methods=["POST"],
             raise_on_status=False,
         )
@@ -35,18 +39,24 @@ class HttpSink:
         """As `Sink`."""
         last = str(portion.positions[-1])
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": last}
+        body = b"".join(lines(portion))
         try:
             answer = self._session.post(
-                self._address, data=b"".join(lines(portion)), headers=headers, timeout=SECONDS_TO_ANSWER
+                self._address, data=body, headers=headers, timeout=SECONDS_TO_ANSWER, allow_redirects=False
             )
         except requests.RequestException as error:
             raise SinkError(f"{self._address} does not answer: {error}") from error
-        if not answer.ok:
-            raise SinkError(
-                f"{self._address} answers {answer.status_code} {answer.reason}, also {ATTEMPTS} times over."
-            )
+        if not 200 <= answer.status_code < 300:
+            raise SinkError(f"{self._address} answers {answer.status_code} {answer.reason}{_more(answer)}.")
         self.last = last
 
     def close(self) -> None:
         """As `Sink`."""
         self._session.close()
+
+
+def _more(answer: requests.Response) -> str:
+    """What else there is to say of an answer."""
+    if answer.is_redirect:
+        return f", which is not followed; name {answer.headers['Location']} if it is meant"
+    return f", also {ATTEMPTS} times over" if answer.status_code in WORTH_ANOTHER_ATTEMPT else ""

@@ -1,54 +1,89 @@
 """A pipe or a file of JSON Lines: a record a line, with its id and its table first."""
 
-import sys
+import os
+import select
+import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import orjson
 
+from ...interrupts import held_back
 from ..encoding import Portion, lines
+from ..positions import Position
 from .base import SinkError
 
+STANDARD_OUTPUT = 1
+BYTES_AT_ONCE = select.PIPE_BUF
+"""What a pipe that is ready takes without waiting, and whole."""
 TAIL_BYTES = 1_000_000
 
 
 class JsonLinesSink:
-    """Lines on a binary stream; each portion is flushed, so that whole lines can be read."""
+    """Whole lines on a file descriptor.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    A signal is acted on while the reader is waited for, and between two writes, never within one: what has
+    arrived ends with a line, and that line's id is `last`.
+    """
+
+    def __init__(self, descriptor: int) -> None:
         self.last: str | None = None
-        self._stream = stream
+        self._descriptor = descriptor
 
     def send(self, portion: Portion) -> None:
         """As `Sink`; BrokenPipeError where nobody reads any more."""
-        self._stream.write(b"".join(lines(portion)))
-        self._stream.flush()
-        self.last = str(portion.positions[-1])
+        positions = portion.positions
+        for text, stop in _pieces(lines(portion)):
+            select.select([], [self._descriptor], [])
+            with held_back():
+                _write(self._descriptor, text)
+                self.last = str(positions[stop - 1])
 
     def close(self) -> None:
         """As `Sink`."""
-        self._stream.flush()
-        if self._stream is not sys.stdout.buffer:
-            self._stream.close()
+        if self._descriptor != STANDARD_OUTPUT:
+            os.close(self._descriptor)
 
 
-def open_new(path: Path) -> IO[bytes]:
-    """A file that was not there; SinkError."""
-    if path.exists():
-        last = _last_id(path)
-        go_on = f", or go on after its last record with --after {last} --to ANOTHER_FILE" if last else ""
+def open_file(path: Path, after: Position | None) -> int:
+    """Descriptor of a new file, or of one that ends with the record after which a replay goes on."""
+    if path.is_file() and path.stat().st_size and ((last := last_id(path)) is None or last != str(after)):
+        go_on = f", or go on after its last record with --after {last}" if last else ""
         raise SinkError(f"{path} exists. Name another file{go_on}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("xb")
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
 
-def _last_id(path: Path) -> str | None:
-    """The id in the last whole line of a file."""
+def last_id(path: Path) -> str | None:
+    """The id in the last line of a file; None if that is no whole line of a replay."""
     with path.open("rb") as file:
-        file.seek(0, 2)
+        file.seek(0, os.SEEK_END)
         file.seek(max(file.tell() - TAIL_BYTES, 0))
-        whole = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
+        *_, last, rest = [b"", *file.read().split(b"\n")]
     try:
-        return str(orjson.loads(whole)["_id"])
+        return None if rest else str(orjson.loads(last)["_id"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _pieces(texts: list[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Lines that are written at once, and how many there are up to then; a line that is longer goes alone."""
+    start = size = 0
+    for number, text in enumerate(texts):
+        if number > start and size + len(text) > BYTES_AT_ONCE:
+            yield b"".join(texts[start:number]), number
+            start, size = number, 0
+        size += len(text)
+    yield b"".join(texts[start:]), len(texts)
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    """Write all of it; a file in which there is no room for it stays as it was."""
+    written = 0
+    try:
+        while written < len(text):
+            written += os.write(descriptor, text[written:])
+    except OSError:
+        if written and stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR) - written)
+        raise

@@ -1,19 +1,24 @@
 """Which destination a text names."""
 
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..positions import Position
 from .base import Sink, SinkError
-from .json_lines import JsonLinesSink, open_new
+from .json_lines import STANDARD_OUTPUT, JsonLinesSink, open_file
 
 ALLOWED = "-, a FILE, a FOLDER/, http(s)://..., kafka://HOST:PORT/TOPIC"
 
 
-def opened(destination: str) -> Sink:
-    """The sink that a text names: `-`, a file, a folder (with a slash at its end), an address; SinkError."""
+def opened(destination: str, after: Position | None = None) -> Sink:
+    """The sink that a text names: `-`, a file, a folder (with a slash at its end), an address; SinkError.
+
+    Parameters
+    ----------
+    after : the record after which a replay goes on; a file or folder that ends with it is added to.
+    """
     if destination == "-":
-        return JsonLinesSink(sys.stdout.buffer)
+        return JsonLinesSink(STANDARD_OUTPUT)
     parts = urlsplit(destination)
     match parts.scheme:
         case "http" | "https":
@@ -32,6 +37,6 @@ def opened(destination: str) -> Sink:
             if destination.endswith("/") or path.is_dir():
                 from .parquet import ParquetSink
 
-                return ParquetSink(path)
-            return JsonLinesSink(open_new(path))
+                return ParquetSink(path, after)
+            return JsonLinesSink(open_file(path, after))
     raise SinkError(f"--to: found {destination!r}; allowed: {ALLOWED}")
