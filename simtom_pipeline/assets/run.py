@@ -8,7 +8,6 @@ from pathlib import Path
 
 import dagster as dg
 import pandas  # noqa: F401  # DuckDB would import it in the midst of a query, where a signal gets lost
-import scipy.stats  # noqa: F401  # likewise a check in the midst of its work
 
 from ..corruption.ledgers import FAULT_LEDGER
 from ..landing import LandingError, Storage, schema_of

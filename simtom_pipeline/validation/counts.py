@@ -8,8 +8,9 @@ negative binomial of the same two moments.
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
+from scipy import special
 
+from .laws import chi_squared_tail, gamma_tails, negative_binomial_tails, poisson_tails
 from .shares import pearson_p
 
 LJUNG_BOX_LAGS = 7
@@ -78,22 +79,16 @@ def compare_volume(
 def count_p_value(counts: np.ndarray, mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
     """Two-sided p-values of counts: Poisson where the dispersion is 1, else negative binomial."""
     clustered = dispersion > 1 + 1e-9
-    size = np.where(clustered, mean / np.where(clustered, dispersion - 1, 1.0), 1.0)
-    chance = 1 / np.where(clustered, dispersion, 2.0)
-    lower = np.where(
-        clustered, scipy.stats.nbinom.cdf(counts, size, chance), scipy.stats.poisson.cdf(counts, mean)
-    )
-    upper = np.where(
-        clustered, scipy.stats.nbinom.sf(counts - 1, size, chance), scipy.stats.poisson.sf(counts - 1, mean)
-    )
+    of_clustered = negative_binomial_tails(counts, mean, np.where(clustered, dispersion, 2.0))
+    lower, upper = np.where(clustered, of_clustered, poisson_tails(counts, mean))
     return np.minimum(2 * np.minimum(lower, upper), 1.0)
 
 
 def garwood_interval(count: float, confidence: float) -> tuple[float, float]:
     """Exact interval for a Poisson mean (Garwood 1936)."""
     tail = (1 - confidence) / 2
-    low = scipy.stats.chi2.ppf(tail, 2 * count) / 2 if count > 0 else 0.0
-    return float(low), float(scipy.stats.chi2.isf(tail, 2 * (count + 1)) / 2)
+    low = special.gammaincinv(count, tail) if count > 0 else 0.0
+    return float(low), float(special.gammainccinv(count + 1, tail))
 
 
 def _ratio_interval(total: float, mean: float, variance: float, confidence: float) -> tuple[float, float]:
@@ -119,8 +114,7 @@ def spread_p(z: np.ndarray, excess: np.ndarray) -> float:
     A gamma law of these two moments; for normal z it is chi-squared with D degrees of freedom.
     """
     n, statistic, variance = len(z), float((z**2).sum()), float((2 + excess).sum())
-    law = scipy.stats.gamma(n**2 / variance, scale=variance / n)
-    return min(2 * min(float(law.cdf(statistic)), float(law.sf(statistic))), 1.0)
+    return min(2 * min(gamma_tails(statistic, n, variance)), 1.0)
 
 
 def ljung_box(z: np.ndarray, lags: int) -> tuple[float, float]:
@@ -130,7 +124,7 @@ def ljung_box(z: np.ndarray, lags: int) -> tuple[float, float]:
         return 0.0, 1.0
     r = np.array([float((z[k:] * z[:-k]).sum()) / power for k in range(1, lags + 1)])
     statistic = n * (n + 2) * float((r**2 / (n - np.arange(1, lags + 1))).sum())
-    return float(r[0]), float(scipy.stats.chi2.sf(statistic, lags))
+    return float(r[0]), chi_squared_tail(statistic, lags)
 
 
 def compare_hours(counts: np.ndarray, expected: np.ndarray, dispersion: float) -> tuple[float, float]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import scipy
+
+from .laws import normal_quantile_above
 
 EMPTY_BIN = 1e-6
 """What an empty bin counts as in a PSI."""
@@ -157,7 +158,7 @@ class PsiEstimate:
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Normal interval, from zero on."""
-        z = float(scipy.stats.norm.isf((1 - confidence) / 2))
+        z = normal_quantile_above((1 - confidence) / 2)
         return max(self.value - z * self.error, 0.0), max(self.value + z * self.error, 0.0)
 
 

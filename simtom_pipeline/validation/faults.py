@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike
+
+from .laws import binomial_tails, kolmogorov_smirnov_p
 
 MAX_ROWS = 20_000
 """A distribution is judged on so many rows at most: what is rounded is not quite continuous."""
@@ -26,8 +27,7 @@ def rate_p(hits: ArrayLike, eligible: ArrayLike, probability: ArrayLike) -> floa
 
 
 def _two_sided(hits: np.ndarray, n: np.ndarray, p: np.ndarray) -> np.ndarray:
-    tails = np.minimum(scipy.stats.binom.cdf(hits, n, p), scipy.stats.binom.sf(hits - 1, n, p))
-    return np.minimum(2 * tails, 1.0)
+    return np.minimum(2 * np.minimum(*binomial_tails(hits, n, p)), 1.0)
 
 
 def law_p(values: np.ndarray, distribution: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -38,7 +38,7 @@ def law_p(values: np.ndarray, distribution: Callable[[np.ndarray], np.ndarray]) 
     if len(values) == 0:
         return 1.0
     some = values[:: -(-len(values) // MAX_ROWS)]
-    return float(scipy.stats.kstest(distribution(some), "uniform").pvalue)
+    return kolmogorov_smirnov_p(distribution(some))
 
 
 def spread_over_unit(values: np.ndarray, unit: float) -> np.ndarray:

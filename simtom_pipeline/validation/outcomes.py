@@ -7,7 +7,9 @@ looking at outcomes, their sum has mean sum(p) and variance sum(p (1 - p)), and 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
+from scipy import special
+
+from .laws import gamma_tails, normal_quantile_above, normal_tail
 
 MIN_VARIANCE = 10.0
 """Neighbouring groups are pooled until the variance of the sum of their outcomes is about this."""
@@ -87,7 +89,7 @@ def excess_p(z: np.ndarray, variance: np.ndarray) -> float:
     if len(z) == 0:
         return 1.0
     spread = float((2 + 1 / variance).sum())
-    return float(scipy.stats.gamma.sf(float((z**2).sum()), len(z) ** 2 / spread, scale=spread / len(z)))
+    return gamma_tails(float((z**2).sum()), len(z), spread)[1]
 
 
 def total_p(totals: Totals) -> float:
@@ -101,7 +103,7 @@ def total_p(totals: Totals) -> float:
         return 1.0
     skew = totals.skewness / totals.variance**1.5
     z = (totals.yes - totals.expected) / totals.variance**0.5
-    return float(min(2 * scipy.stats.norm.sf(abs(z - skew * (z**2 - 1) / 6)), 1.0))
+    return min(2 * normal_tail(abs(z - skew * (z**2 - 1) / 6)), 1.0)
 
 
 def auc(yes: np.ndarray, no: np.ndarray) -> tuple[float, float]:
@@ -133,8 +135,8 @@ def auc_of_scores(outcome: np.ndarray, score: np.ndarray) -> tuple[float, float]
 def clopper_pearson(count: float, n: float, confidence: float) -> tuple[float, float]:
     """Exact interval of a share (Clopper & Pearson 1934)."""
     tail = (1 - confidence) / 2
-    low = float(scipy.stats.beta.ppf(tail, count, n - count + 1)) if count > 0 else 0.0
-    high = float(scipy.stats.beta.isf(tail, count + 1, n - count)) if count < n else 1.0
+    low = float(special.betaincinv(count, n - count + 1, tail)) if count > 0 else 0.0
+    high = float(special.betainccinv(count + 1, n - count, tail)) if count < n else 1.0
     return low, high
 
 
@@ -150,7 +152,7 @@ def rate_interval(share: float, error: float, rows: int, confidence: float) -> t
 
 def normal_interval(estimate: float, error: float, confidence: float) -> tuple[float, float]:
     """Estimate plus and minus a normal quantile of its standard error."""
-    z = float(scipy.stats.norm.isf((1 - confidence) / 2))
+    z = normal_quantile_above((1 - confidence) / 2)
     return estimate - z * error, estimate + z * error
 
 

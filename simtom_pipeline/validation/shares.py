@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
+
+from .laws import chi_squared_tail
 
 MIN_EXPECTED = 5.0
 
@@ -52,7 +53,7 @@ def pearson_p(observed: np.ndarray, expected: np.ndarray, dispersion: float = 1.
     if len(expected) < 2:
         return 1.0
     statistic = float(((observed - expected) ** 2 / expected).sum())
-    return float(scipy.stats.chi2.sf(statistic / dispersion, len(expected) - 1))
+    return chi_squared_tail(statistic / dispersion, len(expected) - 1)
 
 
 def _pool_rare(observed: np.ndarray, expected: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,8 @@ What a fault may do is said here in plain SQL and distribution functions, from t
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from math import ceil, floor
-from typing import Any
 
 import numpy as np
-import scipy
 
 from ...contracts import WHOLE_ROW, Column, TableContract
 from ...corruption.ledgers import FAULT_LEDGER
@@ -38,6 +36,7 @@ from ...simulation import Simulation
 from ...sql import quoted, text
 from ...validation.decisions import Finding
 from ...validation.faults import law_p, rate_p, spread_over_unit
+from ...validation.laws import Exponential, Lognormal, Uniform
 from ..check import Check
 from ..corrupted_history import (
     fault_ledger,
@@ -323,15 +322,15 @@ def _distribution_statement(
         longest = float(law.cdf(MAX_DELAY_HOURS))
     elif unit:
         low, high = (Decimal(repr(bound)) / Decimal(repr(unit)) for bound in (fault.low, fault.high))
-        law = scipy.stats.uniform(ceil(low) * unit, (floor(high) - ceil(low) + 1) * unit)
+        law = Uniform(ceil(low) * unit, (floor(high) + 1) * unit)
         longest = 1.0
     else:
-        law, longest = scipy.stats.uniform(fault.low, fault.high - fault.low), 1.0
+        law, longest = Uniform(fault.low, fault.high), 1.0
     found = history.connection.execute(f"SELECT {value} AS value FROM {joined} ORDER BY ALL").fetchnumpy()
     values = spread_over_unit(np.asarray(found["value"], float), unit)
     return Statement(
         fault.id, contract.name, column.name, "distribution of the values: median", len(values),
-        float(law.median()), float(np.median(values)) if len(values) else 0.0,
+        law.median, float(np.median(values)) if len(values) else 0.0,
         p_value=law_p(values, lambda value: law.cdf(value) / longest),
     )  # fmt: skip
 
@@ -341,14 +340,14 @@ def _is_spread(fault: OutOfRange) -> bool:
     return fault.high - fault.low > 1e-9 * max(abs(fault.low), abs(fault.high))
 
 
-def _delay(delay: Delay) -> Any:
+def _delay(delay: Delay) -> Exponential | Lognormal | Uniform:
     match delay:
         case ExponentialDelay(mean_hours=mean):
-            return scipy.stats.expon(scale=mean)
+            return Exponential(mean)
         case LognormalDelay(median_hours=median, sigma=sigma):
-            return scipy.stats.lognorm(sigma, scale=median)
+            return Lognormal(median, sigma)
         case UniformDelay(low_hours=low, high_hours=high):
-            return scipy.stats.uniform(low, high - low)
+            return Uniform(low, high)
 
 
 def _stuck_statements(

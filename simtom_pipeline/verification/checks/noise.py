@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
-from typing import Any
 
 import numpy as np
-import scipy
 
 from ...contracts import Column, TableContract
 from ...corruption.ledgers import NOISE_LEDGER
@@ -16,6 +14,7 @@ from ...simulation import Simulation
 from ...sql import quoted, text
 from ...validation.decisions import Finding
 from ...validation.faults import MAX_ROWS, law_p, rate_p, spread_between
+from ...validation.laws import Normal, Uniform
 from ..as_simulated import as_simulated
 from ..by_day import by_day
 from ..check import Check
@@ -140,11 +139,7 @@ class _Errors:
     def __init__(self, noise: GaussianNoise | UniformNoise, column: Column, step: int) -> None:
         level = noise.noise_level
         self._noise, self._column, self._step = noise, column, max(step, 1)
-        self._law = (
-            scipy.stats.norm(0, level)
-            if isinstance(noise, GaussianNoise)
-            else scipy.stats.uniform(-level, 2 * level)
-        )
+        self._law = Normal(level) if isinstance(noise, GaussianNoise) else Uniform(-level, level)
         self._random = np.random.default_rng(0)
         self._n, self._sum, self._squares = 0, 0.0, 0.0
         self._chances: list[np.ndarray] = []
@@ -165,7 +160,7 @@ class _Errors:
         spread = max(self._squares / max(self._n, 1) - mean**2, 0.0) ** 0.5
         yield Statement(
             self._noise.noise_type, self._noise.table, self._column.name,
-            "distribution of the relative error: spread", self._n, float(self._law.std()), spread,
+            "distribution of the relative error: spread", self._n, self._law.standard_deviation, spread,
             p_value=law_p(np.concatenate([*self._chances, np.empty(0)]), lambda chance: chance),
         )  # fmt: skip
 
@@ -184,7 +179,7 @@ def _can_be(column: Column, values: np.ndarray) -> np.ndarray:
 
 
 def _chances(
-    column: Column, law: Any, true: np.ndarray, measured: np.ndarray
+    column: Column, law: Normal | Uniform, true: np.ndarray, measured: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chances that the error is below, and not above, all errors that are measured like that; shapes (n,).
 

@@ -86,7 +86,8 @@ def law_of(
     last = law.cdf(np.where(seen >= high, np.inf, seen + column.step / 2) / true - 1)
     chance = first + (last - first) * np.random.default_rng(0).random(len(true))
     judged = chance[:: max(ceil(len(chance) / most), 1)]
-    p_value = float(stats.kstest(judged, "uniform").pvalue) if len(judged) else 1.0
+    gap = stats.kstest(judged, "uniform").statistic if len(judged) else 0.0
+    p_value = min(2 * float(stats.ksone.sf(gap, max(len(judged), 1))), 1.0)
     return len(true), float(np.std(seen / true - 1)) if len(true) else 0.0, p_value
 
 
