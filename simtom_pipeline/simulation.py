@@ -114,6 +114,10 @@ class Simulation:
             return true
         return corrupt_day(self.scenario, self.relations.simulated, true, self.generator.streams, day)
 
+    def forget(self) -> None:
+        """Let go of what is remembered from one day to the next, often much; no result depends on it."""
+        self.generator.forget()
+
     def constants(self) -> dict[str, pa.Table]:
         """The tables that do not depend on the day, by name."""
         return self.generator.constants()

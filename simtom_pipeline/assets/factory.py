@@ -1,6 +1,5 @@
 """One asset graph per scenario: its daily tables in one step, its constants, its views, its checks."""
 
-import gc
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -99,8 +98,9 @@ def _history(
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = days_asked_for(context, scenario)
-        rows = land_history(Simulation(scenario), days, database, progress.landed, _fresh(context))
-        gc.collect()  # a simulation's customers, which may be many, are in a cycle of references
+        drawn = Simulation(scenario)
+        rows = land_history(drawn, days, database, progress.landed, _fresh(context))
+        drawn.forget()
         _attach_rows_per_day(context, relations, rows)
         for contract in daily:
             key = asset_key(scenario, contract)

@@ -173,6 +173,10 @@ class BaseGenerator(ABC):
         """Columns of the tables that do not depend on the day."""
         return {}
 
+    def forget(self) -> None:
+        """Let go of what is remembered from one day to the next; no result depends on it."""
+        self._times.cache_clear()
+
     def volume_factor(self, day: date) -> float:
         """What drift does to the expected number of events of a day."""
         return 1.0

@@ -1,6 +1,5 @@
 """Whether a sample of landed days has the rows that are simulated, before faults or before noise."""
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
@@ -20,7 +19,6 @@ def same_rows(
     claim: str,
 ) -> Finding:
     """A finding over a sample of days; a table that is called clean is compared with the one it restores."""
-    gc.collect()  # customers of a simulation before this one, which are in a cycle of references
     sample = queries.spread_over(history.days, history.scenario.checks.replay_days)
     rows: list[Row] = []
     for day in sample:

@@ -78,7 +78,17 @@ class BnplGenerator(DriftingGenerator):
         self._behaviors = BehaviorTable(self.settings.risk_scenarios)
         self._earlier = cache(self._draw_earlier)
         self._newcomers = lru_cache(maxsize=2)(self._draw_newcomers)
-        self._population = Population(scenario.clock.start, self._earlier, self._newcomers)
+        self._population = self._nobody_yet()
+
+    def forget(self) -> None:
+        """Let go of the customers, who may be many."""
+        super().forget()
+        self._earlier.cache_clear()
+        self._newcomers.cache_clear()
+        self._population = self._nobody_yet()
+
+    def _nobody_yet(self) -> Population:
+        return Population(self.scenario.clock.start, self._earlier, self._newcomers)
 
     @classmethod
     def refused(cls, scenario: Scenario) -> Sequence[Refusal]:

@@ -34,7 +34,10 @@ def faults_undone(history: LandedHistory) -> Finding:
         replace(contract, name=CLEAN_MARK + contract.name, truth=True)
         for contract in tables_with_faults(history).values()
     ]
-    return same_rows(history, contracts, twin.simulate_day, "with every fault undone, are the clean twin's")
+    claim = "with every fault undone, are the clean twin's"
+    found = same_rows(history, contracts, twin.simulate_day, claim)
+    twin.forget()
+    return found
 
 
 def no_other_faults(history: LandedHistory) -> Finding:

@@ -40,9 +40,11 @@ def noise_undone(history: LandedHistory) -> Finding:
     """With faults and noise undone, a sample of landed days is what the world was drawn with."""
     noisy = {noise.table for noise in history.scenario.noise}
     contracts = [contract for contract in history.relations.true if contract.name in noisy]
-    true_day = Simulation(history.scenario).true_day
+    drawn, claim = Simulation(history.scenario), "with faults and noise undone, are the true ones"
     with as_simulated(history) as true:
-        return same_rows(true, contracts, true_day, "with faults and noise undone, are the true ones")
+        found = same_rows(true, contracts, drawn.true_day, claim)
+    drawn.forget()
+    return found
 
 
 def noise_as_declared(history: LandedHistory) -> Finding:

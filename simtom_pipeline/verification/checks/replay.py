@@ -1,6 +1,5 @@
 """Checks that days simulated again are the rows that landed."""
 
-import gc
 from collections.abc import Iterator
 from functools import partial
 
@@ -43,8 +42,7 @@ def replay_by_table(history: LandedHistory) -> dict[str, Finding]:
             ).rows
             if count:
                 differing[name].append({"day": str(day), "rows": count})
-    del afresh
-    gc.collect()  # a simulation's customers, which may be many, are in a cycle of references
+    afresh.forget()
     claim = f"{len(sample)} landed days, simulated again, are the same rows"
     return {
         name: logical(sum(int(row["rows"]) for row in rows), claim, rows) for name, rows in differing.items()
