@@ -148,6 +148,7 @@ def _constants(simulation: Simulation, database: str, pool: str | None) -> Itera
     @dg.multi_asset(
         name=f"{scenario.name}_constants",
         specs=[spec(simulation, contract, database, None) for contract in constant],
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=pool,
     )
     def constants(
@@ -179,6 +180,7 @@ def _views(simulation: Simulation, database: str, pool: str | None) -> Iterator[
     @dg.multi_asset(
         name=f"{scenario.name}_views",
         specs=[spec(simulation, view, database, None) for view in relations.views],
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=pool,
     )
     def views(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:
@@ -200,6 +202,7 @@ def _measured(simulation: Simulation, database: str, pool: str | None) -> dg.Ass
             spec(simulation, contract, database, None).replace_attributes(deps=simulated)
             for contract in tables
         ],
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=pool,
     )
     def measured(database: dg.ResourceParam[Storage]) -> Iterator[dg.MaterializeResult[None]]:

@@ -56,10 +56,16 @@ def lineage(relations: Relations, contract: TableContract | ViewContract) -> dg.
 
 
 def upstream(relations: Relations, contract: TableContract | ViewContract) -> list[dg.AssetKey]:
-    """Assets that a table points to, or that a view reads."""
+    """Assets that a view reads; tables with days that a table with days points to.
+
+    A table without days is no parent of one with days: it lands with them, and Dagster would make a
+    run of its own for it.
+    """
     if isinstance(contract, ViewContract):
         return [_key(relations, name) for name in contract.reads]
-    return [_key(relations, key.parent) for key in contract.foreign_keys]
+    with_days = {table.name for table in relations.daily}
+    parents = [key.parent for key in contract.foreign_keys]
+    return [_key(relations, parent) for parent in parents if parent in with_days or not contract.daily]
 
 
 def _key(relations: Relations, name: str) -> dg.AssetKey:
