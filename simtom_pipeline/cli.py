@@ -421,12 +421,14 @@ def serve(
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000) -> None:
     """Open Dagster on http://127.0.0.1:PORT with every scenario."""
     from .assets.instance import prepare_instance
-    from .assets.ui import run_ui
+    from .assets.ui import require_free, run_ui
 
     with usable_home():
         folder = prepare_instance(simtom_home())
+    os.environ["SIMTOM_HOME"] = str(simtom_home())
+    with usable(Path(f"127.0.0.1:{port}"), "Name another port with --port."):
+        require_free(port)
     message = f"Dagster on http://127.0.0.1:{port}, history in {folder}. Ctrl-C ends it."
     out.print(message, markup=False, highlight=False, soft_wrap=True)
     out.file.flush()
-    os.environ["SIMTOM_HOME"] = str(simtom_home())
     raise typer.Exit(run_ui(port))

@@ -4,11 +4,15 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import yaml
+from dagster._core.definitions.repository_definition.valid_definitions import SINGLETON_REPOSITORY_NAME
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.remote_origin import RemoteRepositoryOrigin
+from dagster._core.workspace.load import location_origins_from_yaml_paths
 from filelock import FileLock, Timeout
 
 from ..disk import write_whole
@@ -31,6 +35,7 @@ UNCAPTURED = {
     }
 }
 SHIPPED_CONFIGURATION = Path(__file__).with_name("dagster.yaml")
+WORKSPACE = Path(__file__).with_name("workspace.yaml")
 EVENT_LOG_CONFIGURATION = Path(__file__).with_name("dagster_event_log.yaml")
 TELL_WHERE = {"storage", "event_log_storage", "local_artifact_storage", "instance_class"}
 """Settings that tell where Dagster keeps its events, or whose default might."""
@@ -82,6 +87,14 @@ def command_instance(folder: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=UNCAPTURED))
 
 
+def as_of_the_ui(instance: dg.DagsterInstance, job_name: str) -> None:
+    """What this process runs is a run of a job that `simtom ui` serves: of its timeline, to be run again."""
+    (location,) = location_origins_from_yaml_paths([str(WORKSPACE)])
+    origin = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job_name)
+    create = partial(instance.create_run_for_job, remote_job_origin=origin)
+    instance.create_run_for_job = create  # type: ignore[method-assign]  # Dagster has no other way to say it
+
+
 @contextmanager
 def command_run(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
     """Tags for a run of the command `simtom run`; such runs of one home take turns.
@@ -114,7 +127,8 @@ def _command_lock(instance: dg.DagsterInstance, timeout_seconds: float = -1) -> 
 
 def _end_command_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(tags={COMMAND_TAG: "run"}, statuses=UNFINISHED)):
-        instance.report_run_failed(run, "The process of `simtom run` ended before the run did.")
+        if run.parent_run_id is None:  # the UI executes a run again with its tags, in a process of its own
+            instance.report_run_failed(run, "The process of `simtom run` ended before the run did.")
 
 
 def _keep_out_of_git(home: Path) -> None:

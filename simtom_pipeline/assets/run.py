@@ -19,8 +19,9 @@ from ..simulation import Simulation, scenario_files
 from ..sql import truth_schema
 from ..validation.decisions import CheckLine, Verdict
 from .factory import Progress, resources, scenario_definitions
-from .instance import command_instance, command_run, prepare_instance
+from .instance import as_of_the_ui, command_instance, command_run, prepare_instance
 from .partitions import range_tags
+from .schedule import history_job_name
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def run_history(
             Recorder(scenario.name, simulation.world, scenario.clock, fresh, days).check(database)
             database.fits(relations)
         tags |= {FRESH_TAG: "true"} if fresh else {}
+        if known := scenario.name in scenario_files():
+            as_of_the_ui(instance, history_job_name(scenario))
         result = _execute(instance, tags, scenario, days, storage, progress)
         with storage.open(read_only=True) as database:
             schema = readable(database.connection, scenario.name)
@@ -71,7 +74,7 @@ def run_history(
         rows=rows,
         checks=[_check_line(evaluation) for evaluation in result.get_asset_check_evaluations()],
         queries=queries(schema, relations),
-        known_to_dagster=scenario.name in scenario_files(),
+        known_to_dagster=known,
     )
 
 
@@ -89,7 +92,7 @@ def _execute(
         # No pool: a killed process would keep its slot for ever. Runs of the command take turns by a lock.
         scenario_definitions(scenario, storage, pool=None),
     )
-    job = graphs.resolve_job_def(f"{scenario.name}_job")
+    job = graphs.resolve_job_def(history_job_name(scenario))
     try:
         return job.execute_in_process(
             instance=instance,

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 
+def history_job_name(scenario: Scenario) -> str:
+    """What the job that lands the scenario is called."""
+    return f"{scenario.name}_job"
+
+
 def history_job(scenario: Scenario) -> "UnresolvedAssetJobDefinition":
     """Materializes and checks everything of the scenario; partitions come as range tags."""
     return dg.define_asset_job(
-        f"{scenario.name}_job",
+        history_job_name(scenario),
         selection=dg.AssetSelection.groups(scenario.name),
         executor_def=dg.in_process_executor,
         description=f"Simulate, land and check: {scenario.description}",

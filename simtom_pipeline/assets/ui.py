@@ -6,11 +6,14 @@ one of them disposing of objects makes it print a traceback, which tells nobody 
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from contextlib import suppress
 from typing import IO
+
+from .instance import WORKSPACE
 
 SECONDS_UNTIL_ASKED_AGAIN = 10
 """An interrupt can be lost in a process that is disposing of objects: one that goes on then gets another."""
@@ -19,11 +22,16 @@ SECONDS_TO_END = 90
 """After these, services that do not end are killed."""
 
 
+def require_free(port: int) -> None:
+    """OSError where a port of 127.0.0.1 cannot be listened on: Dagster would say so in a traceback."""
+    socket.create_server(("127.0.0.1", port)).close()
+
+
 def run_ui(port: int) -> int:
     """Serve the code location on `127.0.0.1:port` until a signal or Dagster ends it; Dagster's exit code."""
     # `dagster dev` recommends another command that wants a project of its own.
     quiet = ["-W", "ignore:Function `dev_command`"]
-    command = ["dagster", "dev", "-m", "simtom_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = ["dagster", "dev", "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
     # A session of its own: Ctrl-C reaches this process alone, which asks the services to end, once.
     services = subprocess.Popen(  # noqa: S603
         [sys.executable, *quiet, "-m", *command],

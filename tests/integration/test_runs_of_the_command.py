@@ -1,0 +1,65 @@
+"""Runs of the command are runs of the job that the UI serves; a command that cannot serve says why."""
+
+import socket
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.workspace.load import location_origins_from_yaml_paths
+from typer.testing import CliRunner
+
+from simtom_pipeline.assets.instance import COMMAND_TAG, WORKSPACE, end_dead_runs
+from simtom_pipeline.cli import app
+
+TINY = """\
+name: tiny
+extends: baseline
+clock: {end: 2024-01-20}
+volume: {base_daily_volume: 20}
+bnpl: {population: {initial_customers: 50}}
+"""
+
+
+def test_a_run_of_the_command_is_of_the_job_that_the_ui_serves_if_the_ui_knows_its_scenario(
+    prepared_home: Path,
+) -> None:
+    (prepared_home / "scenarios").mkdir()
+    for file, name in (("scenarios/tiny.yaml", "tiny"), ("apart.yaml", "apart")):
+        (prepared_home / file).write_text(TINY.replace("tiny", name))
+    served = {origin.location_name for origin in location_origins_from_yaml_paths([str(WORKSPACE)])}
+    for scenario in ("tiny", str(prepared_home / "apart.yaml")):
+        result = CliRunner().invoke(app, ["run", scenario, "--to", "2024-01-01"])
+        assert result.exit_code == 0, result.output
+    with dg.DagsterInstance.from_config(str(prepared_home / "dagster")) as instance:
+        runs = {run.job_name: run.remote_job_origin for run in instance.get_runs()}
+    origin = runs["tiny_job"]
+    assert origin is not None
+    assert origin.job_name == "tiny_job"
+    assert {origin.repository_origin.code_location_origin.location_name} == served == {"simtom_pipeline"}
+    assert runs["apart_job"] is None
+
+
+def test_a_run_that_the_ui_executes_again_is_not_taken_for_one_of_a_command_that_is_gone(
+    prepared_home: Path,
+) -> None:
+    job = dg.GraphDefinition(name="nothing").to_job()
+    with dg.DagsterInstance.from_config(str(prepared_home / "dagster")) as instance:
+        started = {"status": dg.DagsterRunStatus.STARTED, "tags": {COMMAND_TAG: "run"}}
+        of_the_command = instance.create_run_for_job(job, **started)
+        again = instance.create_run_for_job(
+            job, **started, parent_run_id=of_the_command.run_id, root_run_id=of_the_command.run_id
+        )
+        end_dead_runs(instance)
+        found = {run.run_id: run.status for run in instance.get_runs()}
+    assert found[of_the_command.run_id] is dg.DagsterRunStatus.FAILURE
+    assert found[again.run_id] is dg.DagsterRunStatus.STARTED
+
+
+@pytest.mark.usefixtures("prepared_home")
+def test_a_port_that_is_taken_is_one_message_and_exit_code_2() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["ui", "--port", str(port)])
+    assert result.exit_code == 2
+    assert f"127.0.0.1:{port}: Address already in use" in result.output
+    assert "Name another port with --port." in result.output
