@@ -320,16 +320,17 @@ def _land(loaded: "Scenario", days: list[date], file: Path, fresh: bool) -> "Run
     """Run the days through Dagster and say what came of it."""
     with lasting():
         from .assets.instance import prepare_instance
-        from .assets.run import run_history
+        from .assets.run import is_shown, run_history
         from .landing import DuckDBFile, LandingError
 
+    storage = DuckDBFile(file)
     so_far = LandedDays(days)
     interrupts.say_at_the_end(lambda: f"Interrupted. {so_far} {so_far.next_step}")
     try:
         with progress_bar(loaded.name, so_far) as progress:
             with usable_home():
-                prepare_instance(simtom_home())
-            report = run_history(loaded, days, DuckDBFile(file), simtom_home(), progress, fresh)
+                prepare_instance(simtom_home(), elsewhere=not is_shown(loaded, storage))
+            report = run_history(loaded, days, storage, simtom_home(), progress, fresh)
     except LandingError as error:
         fail(f"{error}\n{so_far}")
     except Exception as error:

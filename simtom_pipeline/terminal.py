@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from .home import simtom_home
+from .home import default_database, simtom_home
 from .landed_days import LandedDays
 from .scenarios.models import TWIN_MARK, Scenario
 
@@ -121,8 +121,9 @@ def summarise(scenario: Scenario, report: "RunReport", file: Path) -> None:
         original = scenario.name.split(TWIN_MARK)[0]
         out.print(f"\nThe checks of {original} in Dagster compare it with this twin.", highlight=False)
     elif not report.known_to_dagster:
+        own = simtom_home() / "scenarios"
         out.print(
-            f"\nTo see {scenario.name} in Dagster, put its file into {simtom_home() / 'scenarios'}.",
+            f"\nDagster shows what scenarios in {own} land in {default_database()}, without --set.",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     else:

@@ -35,14 +35,18 @@ UNCAPTURED = {
     }
 }
 SHIPPED_CONFIGURATION = Path(__file__).with_name("dagster.yaml")
+ELSEWHERE = "elsewhere"
 WORKSPACE = Path(__file__).with_name("workspace.yaml")
 EVENT_LOG_CONFIGURATION = Path(__file__).with_name("dagster_event_log.yaml")
 TELL_WHERE = {"storage", "event_log_storage", "local_artifact_storage", "instance_class"}
 """Settings that tell where Dagster keeps its events, or whose default might."""
 
 
-def prepare_instance(home: Path) -> Path:
+def prepare_instance(home: Path, elsewhere: bool = False) -> Path:
     """Make the instance folder ready and the one that Dagster uses in this process; returns it.
+
+    What lands `elsewhere` than in the home's file, or of another world than a scenario's, has an instance of
+    its own: in the home's, days would show as landed that its file does not hold.
 
     Two processes that open a fresh instance at once break its migrations, so the first one initialises
     it under a lock. A configuration that the user has edited is kept; one that does not say where events
@@ -50,7 +54,7 @@ def prepare_instance(home: Path) -> Path:
     """
     # Where a signal comes while a connection is closed, SQLAlchemy would log its traceback.
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
-    folder = home / "dagster"
+    folder = home / "dagster" / ELSEWHERE if elsewhere else home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     _keep_out_of_git(home)
     os.environ["DAGSTER_HOME"] = str(folder)

@@ -10,12 +10,13 @@ import dagster as dg
 import pandas  # noqa: F401  # DuckDB would import it in the midst of a query, where a signal gets lost
 
 from ..corruption.ledgers import FAULT_LEDGER
+from ..home import default_database
 from ..landing import LandingError, Storage, schema_of
 from ..landing.ddl import readable
 from ..landing.records import FRESH_TAG, Recorder
 from ..relations import Relations
 from ..scenarios.models import Scenario
-from ..simulation import Simulation, scenario_files
+from ..simulation import Simulation, load_scenario, scenario_files, world
 from ..sql import truth_schema
 from ..validation.decisions import CheckLine, Verdict
 from .factory import Progress, resources, scenario_definitions
@@ -56,14 +57,15 @@ def run_history(
     """
     simulation = Simulation(scenario)
     relations = simulation.relations
-    folder = prepare_instance(home)
+    shown = is_shown(scenario, storage)
+    folder = prepare_instance(home, elsewhere=not shown)
     # The storage is looked at only while it is this run's turn: another run may be writing into it.
     with command_instance(folder) as instance, command_run(instance) as tags:
         with storage.open() as database:
             Recorder(scenario.name, simulation.world, scenario.clock, fresh, days).check(database)
             database.fits(relations)
         tags |= {FRESH_TAG: "true"} if fresh else {}
-        if known := scenario.name in scenario_files():
+        if known := shown and scenario.name in scenario_files():
             as_of_the_ui(instance, history_job_name(scenario))
         result = _execute(instance, tags, scenario, days, storage, progress)
         with storage.open(read_only=True) as database:
@@ -76,6 +78,15 @@ def run_history(
         queries=queries(schema, relations),
         known_to_dagster=known,
     )
+
+
+def is_shown(scenario: Scenario, storage: Storage) -> bool:
+    """Whether days are of the file, and of the world, that the home's history is about."""
+    if storage.address != str(default_database()):
+        return False
+    if scenario.name not in scenario_files():
+        return True
+    return world(load_scenario(scenario.name)).digest == world(scenario).digest
 
 
 def _execute(

@@ -8,7 +8,7 @@ import pytest
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from typer.testing import CliRunner
 
-from simtom_pipeline.assets.instance import COMMAND_TAG, WORKSPACE, end_dead_runs
+from simtom_pipeline.assets.instance import COMMAND_TAG, ELSEWHERE, WORKSPACE, end_dead_runs
 from simtom_pipeline.cli import app
 
 TINY = """\
@@ -37,6 +37,27 @@ def test_a_run_of_the_command_is_of_the_job_that_the_ui_serves_if_the_ui_knows_i
     assert origin.job_name == "tiny_job"
     assert {origin.repository_origin.code_location_origin.location_name} == served == {"simtom_pipeline"}
     assert runs["apart_job"] is None
+
+
+@pytest.mark.parametrize(
+    "where", [["--database", "other.duckdb"], ["--set", "seed=7"]], ids=["file", "world"]
+)
+def test_what_lands_in_another_file_or_of_another_world_leaves_the_homes_history_as_it_is(
+    prepared_home: Path, where: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(prepared_home)
+    (prepared_home / "scenarios").mkdir()
+    (prepared_home / "scenarios" / "tiny.yaml").write_text(TINY)
+    result = CliRunner().invoke(app, ["run", "tiny", "--to", "2024-01-01", *where])
+    assert result.exit_code == 0, result.output
+    assert "Run history and checks" not in result.output
+    with dg.DagsterInstance.from_config(str(prepared_home / "dagster")) as instance:
+        assert not instance.get_runs()
+        assert not instance.all_asset_keys()
+    with dg.DagsterInstance.from_config(str(prepared_home / "dagster" / ELSEWHERE)) as instance:
+        (run,) = instance.get_runs()
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+        assert run.remote_job_origin is None
 
 
 def test_a_run_that_the_ui_executes_again_is_not_taken_for_one_of_a_command_that_is_gone(
