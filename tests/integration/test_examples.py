@@ -15,11 +15,11 @@ def test_the_default_model_is_trained_and_compared_with_its_ceiling(tmp_path: Pa
     """A lender with many defaults and a quick charge-off, so that a few months are enough to learn from."""
     file = tmp_path / "busy.duckdb"
     overrides = {
-        "volume.base_daily_volume": 600,
-        "bnpl.population.customer_lifetime_days": 40,
+        "volume.base_daily_volume": 300,
+        "bnpl.population.customer_lifetime_days": 20,
         "bnpl.credit.base_default_rate": 0.1,
         "bnpl.credit.charge_off_days": 14,
-        "clock.end": "2024-04-15",
+        "clock.end": "2024-04-10",
     }
     scenario = load_scenario("baseline", overrides)
     land(scenario, file)

@@ -34,16 +34,6 @@ def greedy_home(prepared_home: Path) -> Path:
     return prepared_home
 
 
-def simtom(command: str, memory: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "simtom_pipeline", command, "ticking"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "SIMTOM_MEMORY": memory},
-        timeout=120,
-    )
-
-
 def in_one_line(text: str) -> str:
     return " ".join(text.split())
 
@@ -52,7 +42,9 @@ def test_a_check_that_cannot_do_with_the_memory_ends_the_command_and_says_how_to
     greedy_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The days have landed; with more memory they are found to be as they should."""
-    run = simtom("run", "750MB")
+    monkeypatch.setenv("SIMTOM_MEMORY", "750MB")
+    command = [sys.executable, "-m", "simtom_pipeline", "run", "ticking"]
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ.copy(), timeout=120)
     assert run.returncode == 2, run.stderr
     said = in_one_line(run.stderr)
     assert said.count(REFUSAL) == 1
@@ -60,8 +52,8 @@ def test_a_check_that_cannot_do_with_the_memory_ends_the_command_and_says_how_to
     assert "2024-01-01 to 2024-01-03" in said
     with duckdb.connect(str(greedy_home / "simtom.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT count(DISTINCT day) FROM ticking.ticks").fetchall() == [(3,)]
-    verify = simtom("verify", "750MB")
-    assert (verify.returncode, verify.stdout) == (2, "")
+    verify = CliRunner().invoke(app, ["verify", "ticking"], catch_exceptions=False)
+    assert (verify.exit_code, verify.stdout) == (2, "")
     assert in_one_line(verify.stderr).count(REFUSAL) == 1
     assert "Traceback" not in verify.stderr
     monkeypatch.setenv("SIMTOM_MEMORY", "4GB")
