@@ -23,6 +23,7 @@ def land_history(
     landed: Callable[[int], None],
     fresh: bool = False,
     workers: Workers = Workers(),  # noqa: B008  # frozen
+    rows: RowsPerDay | None = None,
 ) -> RowsPerDay:
     """Simulate and land `days`; returns the rows a day of each daily table.
 
@@ -36,6 +37,7 @@ def land_history(
     landed : called with each transaction that has been committed, with the number of days it held.
     fresh : whether this world may take the place of another one that is in the storage.
     workers : who simulates the days; the same rows land whoever it is.
+    rows : what is returned, for who wants to know it also if the landing ends early: filled as days land.
 
     Raises
     ------
@@ -44,7 +46,8 @@ def land_history(
     scenario, relations = simulation.scenario, simulation.relations
     recorder = Recorder(scenario.name, simulation.world, scenario.clock, fresh, days)
     daily = [contract.name for contract in relations.daily]
-    rows: RowsPerDay = {name: {} for name in daily}
+    rows = {} if rows is None else rows
+    rows.update({name: {} for name in daily})
     so_far = LandedDays(days)
 
     def committed(batch: Batch) -> None:

@@ -1,6 +1,7 @@
 """One asset graph per scenario: its daily tables in one step, its constants, its views, its checks."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import dagster as dg
@@ -12,6 +13,7 @@ from dagster._core.execution.context.metadata_logging import (
 
 from ..contracts import TableContract
 from ..history import RowsPerDay, land_history
+from ..interrupts import held_back
 from ..landing import Database, Storage, schema_of
 from ..landing.records import FRESH_TAG, Recorder
 from ..record_tables import RECORDS
@@ -20,6 +22,7 @@ from ..scenarios.models import Scenario
 from ..simulation import Simulation
 from ..verification.measurements import land_measurements
 from .checks import build_checks
+from .landed_events import tell_what_landed
 from .metadata import parents_first, pictures, spec
 from .missing_days import MissingDays
 from .partitions import asset_key, daily_partitions, days_asked_for, lands_days
@@ -98,9 +101,16 @@ def _history(
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = days_asked_for(context, scenario)
-        drawn = Simulation(scenario)
-        rows = land_history(drawn, days, database, progress.landed, _fresh(context))
+        drawn, rows = Simulation(scenario), RowsPerDay()
+        try:
+            land_history(drawn, days, database, progress.landed, _fresh(context), rows=rows)
+        except BaseException:
+            # What ended the run is what has to be told, also where this cannot be recorded.
+            with held_back(), suppress(Exception):
+                tell_what_landed(context, relations, relations.daily, rows)
+            raise
         drawn.forget()
+        tell_what_landed(context, relations, _not_asked_for(context, relations), rows)
         _attach_rows_per_day(context, relations, rows)
         for contract in daily:
             key = asset_key(scenario, contract)
@@ -108,6 +118,14 @@ def _history(
                 yield dg.MaterializeResult(key, metadata=_row_count(contract.name, rows))
 
     return history
+
+
+def _not_asked_for(context: dg.AssetExecutionContext, relations: Relations) -> list[TableContract]:
+    """Simulated tables that no step of the run is about, and that land all the same."""
+    asked = context.job_def.asset_layer.selected_asset_keys
+    return [
+        contract for contract in relations.simulated if asset_key(relations.scenario, contract) not in asked
+    ]
 
 
 def _fresh(context: dg.AssetExecutionContext) -> bool:

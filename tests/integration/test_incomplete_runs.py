@@ -12,11 +12,12 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from dagster import AssetPartitionStatus
 from typer.testing import CliRunner, Result
 
 from simtom_pipeline import load_scenario
 from simtom_pipeline.assets.factory import LogProgress, resources, scenario_definitions
-from simtom_pipeline.assets.partitions import range_tags
+from simtom_pipeline.assets.partitions import daily_partitions, range_tags
 from simtom_pipeline.cli import app
 from simtom_pipeline.landed_days import LandedDays
 from simtom_pipeline.landing import Database, DuckDBFile
@@ -131,7 +132,9 @@ def test_a_generators_missing_file_is_not_blamed_on_the_home(ticking: Path) -> N
     assert result.exception.__notes__ == ["No day has landed: 2024-01-01 to 2024-02-02 are as they were."]
 
 
-def execute(home: Path, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+def execute(
+    home: Path, tags: dict[str, str], instance: dg.DagsterInstance | None = None
+) -> dg.ExecuteInProcessResult:
     """The scenario's job in Dagster, as the UI starts it."""
     scenario, file = load_scenario("ticking"), home / "simtom.duckdb"
     graphs = dg.Definitions.merge(
@@ -139,6 +142,7 @@ def execute(home: Path, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
         scenario_definitions(scenario, DuckDBFile(file)),
     )
     return graphs.resolve_job_def("ticking_job").execute_in_process(
+        instance=instance,
         tags=tags,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
@@ -158,6 +162,20 @@ def test_a_step_that_fails_in_dagster_tells_what_landed(ticking: Path) -> None:
     result = execute(ticking, range_tags("2024-01-01", "2024-02-02"))
     assert not result.success
     assert HALF_WAY in failure(result)
+
+
+def test_a_step_that_fails_leaves_the_days_that_landed_as_materialized(ticking: Path) -> None:
+    (ticking / "broken" / "2024-02-01").touch()
+    key = dg.AssetKey(["ticking", "ticks"])
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not execute(ticking, range_tags("2024-01-01", "2024-02-02"), instance).success
+        known = instance.get_materialized_partitions(key)
+        partitions = daily_partitions(load_scenario("ticking"))
+        days = partitions.get_partition_keys()
+        status = instance.get_status_by_partition(key, days, partitions) or {}
+    assert known == set(days[:30])
+    assert days_in(ticking) == 30
+    assert {status[day] for day in days[30:]} == {AssetPartitionStatus.FAILED}
 
 
 NO_DAY = {
