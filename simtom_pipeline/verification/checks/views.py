@@ -133,7 +133,7 @@ class _Worlds:
         schema, truth = f"{CATALOG}.{world}", quoted(truth_schema(self.history.name))
         made = {view.name for view in views}
         for view in views:
-            over = tuple(_stored(one) if one.name in made else one for one in view.over)
+            over = tuple(stored(one) if one.name in made else one for one in view.over)
             sql = replace(view, over=over).sql(schema, truth)
             if view.parameters:
                 macro = f"{_place(world, view.name)}({view.parameters[0]})"
@@ -247,7 +247,7 @@ class _Worlds:
                 yield {"view": view.name, "column": name, "known at": at, "rows": count, "keys": some}
 
 
-def _stored(view: TableContract | ViewContract) -> ViewContract:
+def stored(view: TableContract | ViewContract) -> ViewContract:
     """A view that reads what has been made of it."""
     columns = tuple(ViewColumn(c.name, c.type, c.meaning, expression=quoted(c.name)) for c in view.columns)
     return ViewContract(view.name, view.row, columns, f"FROM {{schema}}.{quoted(view.name)}")
