@@ -74,6 +74,8 @@ class _Worlds:
         """The worlds' schemas, in memory, with the tables of what landed and of the world without faults."""
         self._run(f"ATTACH ':memory:' AS {CATALOG}")
         try:
+            for world in (LANDED, CLEAN, EARLIER):
+                self._run(f"CREATE SCHEMA {CATALOG}.{world}")
             chosen = self._choose()
             for contract in self._tables:
                 clean = self._located(rows_without_faults(self.history, contract.name))
@@ -121,11 +123,12 @@ class _Worlds:
 
     def _located(self, name: str) -> str:
         """A name that also other catalogs understand."""
+        if name.count(".") == 2:
+            return name
         ((file,),) = self._run("SELECT current_database()")
-        return name if name.count(".") == 2 else f"{quoted(str(file))}.{name}"
+        return f"{quoted(str(file))}.{name}"
 
     def _put(self, world: str, contract: TableContract | ViewContract, kind: str, sql: str) -> None:
-        self._run(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{world}")
         self._run(f"CREATE OR REPLACE {kind} {_place(world, contract.name)} AS {sql}")
 
     def make(self, world: str, views: Sequence[ViewContract]) -> None:
@@ -235,6 +238,9 @@ class _Worlds:
     def _found(
         self, view: ViewContract, conditions: dict[str, str], rows: str, at: str
     ) -> Iterator[dict[str, str | int | float]]:
+        anything = " OR ".join(f"({condition})" for condition in conditions.values())
+        if not self._run(f"SELECT 1 {rows} WHERE {anything} LIMIT 1"):
+            return
         key = f"concat_ws('/', {listed(view.key)})"
         counts = [
             f"count(*) FILTER (WHERE {condition}), min({key}, {KEYS_SHOWN}) FILTER (WHERE {condition})"

@@ -189,7 +189,9 @@ def lender() -> Iterator[Lender]:
         days = {day: simulation.true_day(day) for day in scenario().clock.days()}
         lender = Lender(connection, {day: tables for day, tables in days.items() if tables["transactions"]})
         lender.land("clean", scenario())
-        lender.clean = {view: lender.by_key(f"clean.{view}", f"{label}, known_at") for view, _, label in AS_OF}
+        lender.clean = {
+            view: lender.by_key(f"clean.{view}", f"{label}, known_at") for view, _, label in AS_OF
+        }
         yield lender
 
 
