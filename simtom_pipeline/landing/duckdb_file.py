@@ -1,7 +1,7 @@
 """One DuckDB file: one process at a time writes to it, and nobody reads meanwhile."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -109,7 +109,10 @@ class DuckDBDatabase:
 
     def ensure(self, relations: Relations) -> None:
         """Create what is missing: schemas, tables with their comments, views; LandingError as `fits`."""
-        existing, scenario = self.fits(relations), relations.scenario.name
+        self._create_missing(relations, self.fits(relations))
+
+    def _create_missing(self, relations: Relations, existing: Collection[tuple[str, str]]) -> None:
+        scenario = relations.scenario.name
         for contract in relations.tables:
             schema = schema_of(scenario, contract)
             if (schema, contract.name) not in existing:
@@ -128,8 +131,9 @@ class DuckDBDatabase:
     ) -> None:
         """Delete `days` from the given tables and insert their rows, in one transaction; see `Database`."""
         with self.transaction(committed):
-            if not _named_in(relations) <= self.fits(relations) | self._views():
-                self.ensure(relations)
+            existing = self.fits(relations)
+            if not (_named(relations, relations.tables) <= existing and self._has_views(relations)):
+                self._create_missing(relations, existing)
             there = record(self, relations.tables, days, tables) if record else ()
             for contract in relations.tables:
                 if contract.name not in tables or contract.name in there:
@@ -174,15 +178,15 @@ class DuckDBDatabase:
         (count,) = self.connection.execute(f"SELECT count(*) FROM {quoted(schema, table)}").fetchall()[0]
         return int(count)
 
-    def _views(self) -> set[tuple[str, str]]:
-        """Schema and name of every view and table macro."""
+    def _has_views(self, relations: Relations) -> bool:
+        """Whether every view and table macro of a scenario is there."""
         found = self.connection.execute(
             "SELECT schema_name, view_name FROM duckdb_views()"
             " WHERE NOT internal AND database_name = current_database()"
             " UNION ALL SELECT schema_name, function_name FROM duckdb_functions()"
             " WHERE function_type = 'table_macro' AND database_name = current_database()"
         ).fetchall()
-        return set(found)
+        return _named(relations, relations.views) <= set(found)
 
     def _execute_all(self, statements: Iterable[str]) -> None:
         for statement in statements:
@@ -202,10 +206,11 @@ def _limits() -> str:
     return f"SET memory_limit = '{memory.of_database()}B'; SET threads = {threads}"
 
 
-def _named_in(relations: Relations) -> set[tuple[str, str]]:
-    """Schema and name of every table, view and macro of a scenario."""
-    every: list[TableContract | ViewContract] = [*relations.tables, *relations.views]
-    return {(schema_of(relations.scenario.name, one), one.name) for one in every}
+def _named(
+    relations: Relations, some: Sequence[TableContract] | Sequence[ViewContract]
+) -> set[tuple[str, str]]:
+    """Schema and name of some tables, or views and macros, of a scenario."""
+    return {(schema_of(relations.scenario.name, one), one.name) for one in some}
 
 
 @contextmanager

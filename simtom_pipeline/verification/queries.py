@@ -160,6 +160,9 @@ def differing_rows(
     connection.execute("INSERT INTO simtom_replay BY NAME SELECT * FROM simtom_rows")
     connection.unregister("simtom_rows")
     landed = f"{name} WHERE day = DATE '{day}'" if day else name
+    if _same_hashes(connection, contract, landed, "simtom_replay"):
+        connection.execute("DROP TABLE simtom_replay")
+        return RowDifferences(0, ())
     values = [c for c in contract.columns if c.name not in contract.primary_key]
     values = [c for c in values if not (by_any_code and c.tells_code)]
     differing = [unlike(c, "l", "s") for c in values]
@@ -172,6 +175,16 @@ def differing_rows(
     examples = _examples(connection, contract, values, joined, differ) if rows else ()
     connection.execute("DROP TABLE simtom_replay")
     return RowDifferences(rows, examples)
+
+
+def _same_hashes(connection: Connection, contract: TableContract, one: str, other: str) -> bool:
+    """Whether two relations have as many rows and the same sum of their hashes, each of 64 bits.
+
+    Then they are the same rows, in a fraction of the time that joining them takes.
+    """
+    columns = ", ".join(quoted(column) for column in contract.column_names)
+    sums = [f"(SELECT (count(*), sum(CAST(hash({columns}) AS HUGEINT))) FROM {of})" for of in (one, other)]
+    return bool(connection.execute(f"SELECT {sums[0]} = {sums[1]}").fetchall()[0][0])
 
 
 COPY = "simtom_copy"

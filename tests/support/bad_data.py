@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.history import LandedHistory
 from simtom_pipeline.verification.verify import checks_of
 from tests.support.landed import found as found_by
-from tests.support.landed import history_of, opened
+from tests.support.landed import history_of, opened, put_rows
 
 SMALL: Mapping[str, Any] = {
     "volume.base_daily_volume": 200,
@@ -67,6 +69,16 @@ def copied(scenario: Scenario, original: Path, folder: Path) -> Iterator[LandedH
     with opened(copy) as connection:
         connection.execute("SET search_path = 'baseline,baseline_truth'; SET threads = 1")
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # nobody reads the copy again
+        yield history_of(scenario, connection)
+
+
+@contextmanager
+def in_memory(scenario: Scenario) -> Iterator[LandedHistory]:
+    """Every day of a scenario, in a database in memory that has no record of its landing."""
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")
+        put_rows(connection, scenario)
+        connection.execute("SET search_path = 'baseline,baseline_truth'")
         yield history_of(scenario, connection)
 
 

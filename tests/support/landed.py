@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from simtom_pipeline import simulate_day
 from simtom_pipeline.history import land_history
-from simtom_pipeline.landing import DuckDBFile
+from simtom_pipeline.landing import DuckDBFile, schema_of, table_name
+from simtom_pipeline.landing.ddl import create_table, create_view
 from simtom_pipeline.landing.duckdb_file import DuckDBDatabase
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
+from simtom_pipeline.sql import quoted
 from simtom_pipeline.validation.decisions import Finding
 from simtom_pipeline.verification.history import LandedHistory
 from simtom_pipeline.verification.measurements import land_measurements
@@ -49,6 +51,21 @@ def put(
     days, relations = scenario.clock.days(), Simulation(scenario).relations
     rows = simulated(scenario) if tables is None else tables
     DuckDBDatabase(connection).replace_days(relations, days, rows)
+
+
+def put_rows(
+    connection: duckdb.DuckDBPyConnection, scenario: Scenario, tables: Mapping[str, pa.Table] | None = None
+) -> None:
+    """The same, but only simulated tables and the views that undo faults, and no comments."""
+    relations, database = Simulation(scenario).relations, DuckDBDatabase(connection)
+    rows = simulated(scenario) if tables is None else tables
+    for contract in relations.simulated:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema_of(scenario.name, contract))}")
+        connection.execute(create_table(scenario.name, contract)[0])
+        database.insert(table_name(scenario.name, contract), rows[contract.name])
+    for view in relations.views:
+        if view.truth:
+            connection.execute(create_view(scenario.name, view)[0])
 
 
 def land(scenario: Scenario, file: Path) -> Path:

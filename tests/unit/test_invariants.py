@@ -57,7 +57,7 @@ def test_i1_a_day_alone_is_the_day_in_a_range(pattern: str) -> None:
         assert same(in_range[n], drawn(pattern, n)), n
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(0, 40, 5)), pattern=st.sampled_from(PATTERNS))
 def test_i1_order_does_not_matter(order: list[int], pattern: str) -> None:
     scenario = small(pattern)
@@ -114,7 +114,7 @@ def test_i2_another_end_changes_no_earlier_row(pattern: str, end: str) -> None:
 def test_i2_a_later_flash_sale_changes_no_earlier_row() -> None:
     sale = {"start": "2024-02-01", "duration_minutes": 60, "multiplier": 9}
     days, later = small().clock.days(), small(**{"arrivals.flash_sales": [sale]})
-    assert all(same(drawn("nhpp", n), alone(later, days[n])) for n in range(0, 31, 6))
+    assert all(same(drawn("nhpp", n), alone(later, days[n])) for n in (0, 18, 30))
     assert days[31] == date(2024, 2, 1)
     assert not same(drawn("nhpp", 31), alone(later, days[31]))
 

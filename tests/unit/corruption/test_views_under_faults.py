@@ -6,8 +6,8 @@ plain Python with the world without faults.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -25,10 +25,12 @@ from simtom_pipeline.scenarios.faults import Fault
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.sql import quoted
+from simtom_pipeline.verification.checks.views import stored
 
 SMALL = {
     "clock": {"start": "2024-01-01", "end": "2024-01-24"},
-    "volume.base_daily_volume": 12,
+    "volume.base_daily_volume": 12 * 24 / 7,
+    "volume.day_of_week": dict.fromkeys(("tuesday", "wednesday", "friday", "saturday", "sunday"), 0.0),
     "bnpl.population.initial_customers": 40,
     "bnpl.population.repeat_customer_rate": 0.9,
     "bnpl.credit.base_default_rate": 0.3,
@@ -57,6 +59,13 @@ OF_ROWS: dict[str, dict[str, Any]] = {
 }
 WHO = ("customer_id", "device_id", "payment_method_id")
 VIEWS = ("customer_history", "label_rows", "training_rows", "monitoring_rows", "monitoring_target_rows")
+AS_OF = (
+    ("training_rows", "training_set", "will_default"),
+    ("label_rows", "labels_asof", "will_default"),
+    ("monitoring_target_rows", "monitoring_target", "will_default"),
+    ("monitoring_rows", "monitoring", "NULL"),
+)
+"""Views, the macros that are their rows known at a moment, and the label of both."""
 Rows = dict[Any, tuple[Any, ...]]
 Tables = dict[str, pa.Table]
 
@@ -120,10 +129,16 @@ def faults_in(table: str, kind: str) -> list[tuple[Fault, ...]]:
 
 @dataclass
 class Lender:
-    """A database whose schema `clean` is the world, and `corrupted` what landed of it."""
+    """A database whose schema `clean` is the world, and `corrupted` what landed of it.
+
+    Attributes
+    ----------
+    days : the tables of each day that has purchases.
+    """
 
     connection: duckdb.DuckDBPyConnection
-    days: list[Tables]
+    days: dict[date, Tables]
+    clean: dict[str, Rows] = field(default_factory=dict)
 
     def ask(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, list(parameters)).fetchall()
@@ -135,14 +150,18 @@ class Lender:
         return {key: tuple(rest) for key, *rest in rows}
 
     def land(self, schema: str, corrupted: Scenario) -> None:
-        """Tables and views of a scenario; tables without faults are those of `clean`."""
+        """Tables and views of a scenario; tables without faults are those of `clean`.
+
+        A view over another one reads the rows that were made of it.
+        """
         simulation = Simulation(corrupted)
         relations, streams = simulation.relations, simulation.generator.streams
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
         hit = {fault.table for fault in corrupted.faults}
+        measured = [contract for contract in relations.simulated if contract.name in hit]
         drawn = [
-            corrupt_day(corrupted, relations.simulated, tables, streams, day) if hit else tables
-            for day, tables in zip(corrupted.clock.days(), self.days, strict=True)
+            corrupt_day(corrupted, measured, tables, streams, day) if hit else tables
+            for day, tables in self.days.items()
         ]
         for contract in simulation.generator.tables:
             place = quoted(schema, contract.name)
@@ -152,16 +171,14 @@ class Lender:
             parts = [day[contract.name] for day in drawn] if contract.daily else [drawn[0][contract.name]]
             self.connection.register("arrow_rows", pa.concat_tables(parts))
             self.connection.execute(f"CREATE TABLE {place} AS FROM arrow_rows")
-        for view in relations.views:
-            if not view.truth and not view.parameters:
+        for view in (one for one in relations.views if not one.truth):
+            over = tuple(stored(one) if one.name in VIEWS else one for one in view.over)
+            place, sql = quoted(schema, view.name), replace(view, over=over).sql(schema, "no_truth")
+            if view.parameters:
+                self.connection.execute(f"CREATE MACRO {place}(as_of) AS TABLE {sql}")
+            else:
                 kind = "TABLE" if view.name in VIEWS else "VIEW"
-                self.connection.execute(
-                    f"CREATE {kind} {quoted(schema, view.name)} AS {view.sql(schema, 'no_truth')}"
-                )
-            elif view.parameters:
-                self.connection.execute(
-                    f"CREATE MACRO {quoted(schema, view.name)}(as_of) AS TABLE {view.sql(schema, 'no_truth')}"
-                )
+                self.connection.execute(f"CREATE {kind} {place} AS {sql}")
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +186,12 @@ def lender() -> Iterator[Lender]:
     with duckdb.connect() as connection:
         connection.execute("SET threads = 1")
         simulation = Simulation(scenario())
-        lender = Lender(connection, [simulation.true_day(day) for day in scenario().clock.days()])
+        days = {day: simulation.true_day(day) for day in scenario().clock.days()}
+        lender = Lender(connection, {day: tables for day, tables in days.items() if tables["transactions"]})
         lender.land("clean", scenario())
+        lender.clean = {
+            view: lender.by_key(f"clean.{view}", f"{label}, known_at") for view, _, label in AS_OF
+        }
         yield lender
 
 
@@ -251,13 +272,8 @@ def _a_history_is_of_its_customer_and_before(lender: Lender, truth: Truth, fault
 
 def _nothing_is_known_before_its_time(lender: Lender) -> None:
     """What the as-of sets hold, the clean ones hold too, with the same labels; macros are their rows."""
-    for view, macro, label in (
-        ("training_rows", "training_set", "will_default"),
-        ("label_rows", "labels_asof", "will_default"),
-        ("monitoring_target_rows", "monitoring_target", "will_default"),
-        ("monitoring_rows", "monitoring", "NULL"),
-    ):
-        world = lender.by_key(f"clean.{view}", f"{label}, known_at")
+    for view, macro, label in AS_OF:
+        world = lender.clean[view]
         for key, (value, known_at) in lender.by_key(f"corrupted.{view}", f"{label}, known_at").items():
             assert value == world[key][0]
             assert known_at is None or known_at >= world[key][1]

@@ -1,8 +1,8 @@
 """Twins, order and prefixes under drift; the ledger; and what drift does to a model."""
 
 from datetime import date
-from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,32 +16,33 @@ from simtom_pipeline.validation.drift import estimate_psi, two_sample_ks, wasser
 from simtom_pipeline.verification import twins
 from tests.support.digests import digest
 from tests.support.drifts import A_DAY, ALL_AT_ONCE, BEFORE, EVERY_KIND, ONSET, column, drift, of_day, world
-from tests.support.landed import opened, put
+from tests.support.landed import put_rows
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
 def test_twins_differ_after_onset_in_the_target_and_what_follows_and_in_nothing_else(
-    kind: str, tmp_path: Path
+    kind: str,
 ) -> None:
-    compared_with_its_twin(world(EVERY_KIND[kind], **AROUND_THE_ONSET), tmp_path)
+    compared_with_its_twin(world(EVERY_KIND[kind], **AROUND_THE_ONSET))
 
 
 @pytest.mark.parametrize("kind", ["amount", "device", "concept", "stress", "prior"])
-def test_twins_differ_in_what_follows_beside_a_prior_drift_too(kind: str, tmp_path: Path) -> None:
+def test_twins_differ_in_what_follows_beside_a_prior_drift_too(kind: str) -> None:
     """Whom a prior drift brings depends on who defaults, and so on every drift that this follows from."""
     prior = EVERY_KIND["prior"] | {"id": "p", "schedule": {"kind": "sudden", "at": "2024-01-14"}}
-    compared_with_its_twin(world(prior, EVERY_KIND[kind], **AROUND_THE_ONSET), tmp_path)
+    compared_with_its_twin(world(prior, EVERY_KIND[kind], **AROUND_THE_ONSET))
 
 
 AROUND_THE_ONSET = {"clock.start": "2024-01-13", "clock.end": "2024-01-19"}
 
 
-def compared_with_its_twin(scenario: Scenario, tmp_path: Path) -> None:
+def compared_with_its_twin(scenario: Scenario) -> None:
     """The drift d is left out: every difference is after its onset and declared."""
     twin, true = scenario.without("d"), Simulation(scenario).relations.true
-    with opened(tmp_path / "twins.duckdb") as connection:
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")
         for one in (scenario, twin):
-            put(connection, one)
+            put_rows(connection, one)
         found = twins.differences(connection, scenario.name, twin.name, twins.compared(true))
     assert found
     assert min(f.first_day for f in found if f.first_day) >= ONSET

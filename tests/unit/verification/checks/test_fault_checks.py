@@ -13,7 +13,7 @@ from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.validation.decisions import Verdict
 from simtom_pipeline.verification.history import LandedHistory
-from tests.support.bad_data import copied, findings
+from tests.support.bad_data import copied, findings, in_memory
 from tests.support.bad_feeds import CORRUPTED, DIRTY, LEDGER, NOISY, RATE, SHOWN_BY
 from tests.support.faults import STRONG
 from tests.support.landed import land, land_and_measure, opened
@@ -69,11 +69,8 @@ AT_THE_EDGE: Mapping[str, dict[str, Any]] = {
 }
 
 
-def test_of_rows_of_one_moment_the_first_is_that_of_the_feed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_rows_of_one_moment_the_first_is_that_of_the_feed() -> None:
     """A prior drift brings customers at moments at which others signed up."""
-    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
     said = {
         "seed": 5, "clock": {"start": "2024-03-03", "end": "2024-03-08"}, "volume.base_daily_volume": 150,
         "bnpl.population.initial_customers": 100, "bnpl.population.repeat_customer_rate": 0.5,
@@ -83,22 +80,19 @@ def test_of_rows_of_one_moment_the_first_is_that_of_the_feed(
                     "stretch_minutes": 30, "rate": 0.5}],
     }  # fmt: skip
     scenario = load_scenario("baseline", said)
-    with copied(scenario, land(scenario, tmp_path / "ties.duckdb"), tmp_path) as landed:
+    with in_memory(scenario) as landed:
         (found,) = findings(landed, "faults_as_declared").values()
     assert found.verdict is Verdict.PASSED, found.rows
 
 
-def test_faults_at_the_edge_of_what_can_be_said_are_as_declared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
+def test_faults_at_the_edge_of_what_can_be_said_are_as_declared() -> None:
     faults = [
         {"id": case.replace(" ", "_"), "table": "transactions", "rate": 0.4, **said}
         for case, said in AT_THE_EDGE.items()
     ]
     short = {"start": "2024-01-01", "end": "2024-01-02"}
     scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": faults})
-    with copied(scenario, land(scenario, tmp_path / "edge.duckdb"), tmp_path) as landed:
+    with in_memory(scenario) as landed:
         (found,) = findings(landed, "faults_as_declared").values()
     assert found.verdict is Verdict.PASSED, found.rows
     assert all(float(row["adjusted_p"]) >= 0 for row in found.rows)  # NaN is not
@@ -117,14 +111,13 @@ ONE_AFTER_ANOTHER = (
 
 @pytest.mark.parametrize("step", [1, -1], ids=["the duplicate first", "the duplicate last"])
 def test_faults_on_the_same_values_are_as_declared_in_either_order(
-    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int,
 ) -> None:
     """What an earlier fault took, a later one cannot hit: with rate 1 one value too many would tell."""
-    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
     faults = [{"id": one["kind"], "table": "transactions", **one} for one in ONE_AFTER_ANOTHER[::step]]
     short = {"start": "2024-01-01", "end": "2024-01-02"}
     scenario = load_scenario("baseline", {**DIRTY, "clock": short, "noise": [], "faults": faults})
-    with copied(scenario, land(scenario, tmp_path / "order.duckdb"), tmp_path) as landed:
+    with in_memory(scenario) as landed:
         for check in ("faults_as_declared", "no_other_faults", "faults_undone"):
             (found,) = findings(landed, check).values()
             assert found.verdict is Verdict.PASSED, (check, found.rows)
@@ -141,16 +134,15 @@ MEASUREMENTS = (
 
 @pytest.mark.parametrize("said", STRONG, ids=lambda said: said["noise_type"])
 def test_noise_that_is_cut_off_at_the_range_is_as_declared(
-    said: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    said: dict[str, Any],
 ) -> None:
     """However much of it is cut off; and a value beyond the range, or between two decimals, is not."""
-    monkeypatch.setenv("SIMTOM_HOME", str(tmp_path))
     noise = [{"table": "transactions", "columns": list(MEASUREMENTS), **said}]
     short = {"start": "2024-01-01", "end": "2024-01-02"}
     scenario = load_scenario(
         "baseline", {**DIRTY, "volume.base_daily_volume": 600, "clock": short, "noise": noise, "faults": []}
     )
-    with copied(scenario, land(scenario, tmp_path / "strong.duckdb"), tmp_path) as landed:
+    with in_memory(scenario) as landed:
         assert set(verdicts(landed, "noise_undone").values()) == {Verdict.PASSED}
         (found,) = findings(landed, "noise_as_declared").values()
         assert found.verdict is Verdict.PASSED, found.rows

@@ -1,10 +1,11 @@
 """The check of what views show of corrupted data: silent on what is right, loud on what was wrong before."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from simtom_pipeline import load_scenario
@@ -18,7 +19,7 @@ from simtom_pipeline.validation.decisions import Finding, Verdict
 from simtom_pipeline.verification.checks import views as view_checks
 from simtom_pipeline.verification.verify import checks_of
 from tests.support.landed import found as found_by
-from tests.support.landed import history_of, land, opened
+from tests.support.landed import history_of, put_rows
 
 SMALL: Mapping[str, Any] = {
     "clock": {"start": "2024-01-01", "end": "2024-01-10"},
@@ -73,10 +74,26 @@ def fault(kind: str, table: str, *columns: str, rate: float = 0.3, **more: Any) 
     return {"id": f"a_{kind}", "kind": kind, "table": table, "rate": rate, **named, **more}
 
 
-def found(scenario: Scenario, file: Path) -> Finding:
-    """What the check says of a file."""
-    with opened(file) as connection:
-        return found_by(history_of(scenario, connection), [CHECK])[CHECK]
+Landed = duckdb.DuckDBPyConnection
+
+
+@pytest.fixture
+def land() -> Iterator[Callable[[Scenario], Landed]]:
+    """Makes a database in memory with every day of a scenario."""
+    with ExitStack() as stack:
+
+        def landed(scenario: Scenario) -> Landed:
+            connection = stack.enter_context(duckdb.connect())
+            connection.execute("SET threads = 1")
+            put_rows(connection, scenario)
+            return connection
+
+        yield landed
+
+
+def found(scenario: Scenario, landed: Landed) -> Finding:
+    """What the check says of what has landed."""
+    return found_by(history_of(scenario, landed), [CHECK])[CHECK]
 
 
 def corrupted(*faults: dict[str, Any], name: str = "baseline", **more: Any) -> Scenario:
@@ -100,29 +117,29 @@ BEFORE = {
 
 @pytest.mark.parametrize("case", BEFORE)
 def test_the_check_finds_what_views_knew_before_their_time(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: str, land: Callable[[Scenario], Landed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Silent on the views as they are; with the earlier SQL in place of one of them it names that view."""
     said, view = BEFORE[case]
     scenario = corrupted(said)
-    file = land(scenario, tmp_path / "corrupted.duckdb")
-    assert found(scenario, file).verdict is Verdict.PASSED
+    landed = land(scenario)
+    assert found(scenario, landed).verdict is Verdict.PASSED
     before = replace(view, from_sql=HISTORY_BEFORE) if view is CUSTOMER_HISTORY else known_before(view)
     monkeypatch.setattr(
         BnplGenerator, "views", tuple(before if v is view else v for v in BnplGenerator.views)
     )
-    finding = found(scenario, file)
+    finding = found(scenario, landed)
     assert finding.verdict is Verdict.FAILED
     assert view.name in {row["view"] for row in finding.rows}
     assert all(row["keys"] and int(row["rows"]) > 0 for row in finding.rows)
 
 
 def test_what_is_not_known_yet_is_noticed_where_only_the_past_is_spoken_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    land: Callable[[Scenario], Landed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A view that reads a payment before it is made is found by taking the payment away."""
     scenario = corrupted(fault("late", "transactions", delay={"kind": "exponential", "mean_hours": 20}))
-    file = land(scenario, tmp_path / "corrupted.duckdb")
+    landed = land(scenario)
     early = CUSTOMER_HISTORY.from_sql.replace(
         "paid_at AS moment", "CAST('2000-01-01' AS TIMESTAMP) AS moment"
     )
@@ -133,38 +150,32 @@ def test_what_is_not_known_yet_is_noticed_where_only_the_past_is_spoken_of(
         "views",
         tuple(ahead if v is CUSTOMER_HISTORY else v for v in BnplGenerator.views),
     )
-    finding = found(scenario, file)
+    finding = found(scenario, landed)
     assert finding.verdict is Verdict.FAILED
     assert "outstanding_balance" in {row["column"] for row in finding.rows}
 
 
-def test_some_of_many_customers_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_of_many_customers_are_enough(
+    land: Callable[[Scenario], Landed], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(view_checks, "MAX_EVENTS", 150)
     scenario = corrupted(fault("missing", "transactions", "event_time"))
-    file = land(scenario, tmp_path / "corrupted.duckdb")
-    assert found(scenario, file).verdict is Verdict.PASSED
+    landed = land(scenario)
+    assert found(scenario, landed).verdict is Verdict.PASSED
     before = replace(CUSTOMER_HISTORY, from_sql=HISTORY_BEFORE)
     monkeypatch.setattr(
         BnplGenerator, "views", tuple(before if v is CUSTOMER_HISTORY else v for v in BnplGenerator.views)
     )
-    assert found(scenario, file).verdict is Verdict.FAILED
+    assert found(scenario, landed).verdict is Verdict.FAILED
 
 
-@pytest.fixture
-def lost(tmp_path: Path) -> tuple[Scenario, Path]:
-    """A feed of which nothing arrives."""
+def test_where_nothing_has_arrived_there_is_nothing_to_say(land: Callable[[Scenario], Landed]) -> None:
+    """A feed of which nothing arrives; then one of which no day has landed."""
     scenario = corrupted({"id": "gone", "kind": "dropped_day", "rate": 1.0}, **{"clock.end": "2024-01-02"})
-    return scenario, land(scenario, tmp_path / "lost.duckdb")
-
-
-def test_where_nothing_has_arrived_there_is_nothing_to_say(
-    lost: tuple[Scenario, Path], tmp_path: Path
-) -> None:
-    scenario, file = lost
-    assert found(scenario, file).verdict is Verdict.PASSED
-    with opened(file) as connection:
-        connection.execute("DELETE FROM baseline_truth.daily_intensity")
-    assert found(scenario, file).verdict is Verdict.INCONCLUSIVE
+    landed = land(scenario)
+    assert found(scenario, landed).verdict is Verdict.PASSED
+    landed.execute("DELETE FROM baseline_truth.daily_intensity")
+    assert found(scenario, landed).verdict is Verdict.INCONCLUSIVE
 
 
 def test_only_scenarios_with_faults_and_views_that_say_what_is_known_have_the_check(
