@@ -190,9 +190,9 @@ class DuckDBDatabase:
 
 
 def in_memory() -> DuckDBDatabase:
-    """A database of its own in memory, within its share of it; whoever asks for it closes its connection."""
+    """A database of its own in memory, within its share of it and on the one thread that asks; close it."""
     connection = duckdb.connect()
-    connection.execute(_limits())
+    connection.execute(f"{_limits()}; SET threads = 1")
     return DuckDBDatabase(connection)
 
 

@@ -6,7 +6,7 @@ is told the lag.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -58,7 +58,7 @@ class PacedResponse(Response):
     def __init__(
         self,
         first: Portion,
-        portions: Iterator[Portion],
+        portions: Generator[Portion, None, None],
         form: Format,
         speed: float | None,
         origin: int,
@@ -148,6 +148,8 @@ class PacedResponse(Response):
                 await queue.put(None)
             except Exception as error:
                 await queue.put(error)
+            finally:
+                self._portions.close()
 
         drawing = asyncio.create_task(draw())
         try:
