@@ -137,9 +137,7 @@ def after(selection: Selection, position: Position | None) -> Position | None:
     return position
 
 
-def _parts(
-    selection: Selection, tables: Mapping[str, pa.Table], day: int
-) -> list[Part]:
+def _parts(selection: Selection, tables: Mapping[str, pa.Table], day: int) -> list[Part]:
     """What a day's rows bring, now or later, with its place among records of the same moment."""
     relations = selection.simulation.relations
     events = tables[relations.event_table]

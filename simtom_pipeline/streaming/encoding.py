@@ -83,7 +83,9 @@ class Portion:
         ids = pa.array([str(position) for position in self.positions])
         found: dict[str, list[pa.Table]] = {}
         for number, places, rows in self._rows():
-            chosen = decoded(self.day.parts[number].take(rows)).append_column("_id", ids.take(pa.array(places)))
+            chosen = decoded(self.day.parts[number].take(rows)).append_column(
+                "_id", ids.take(pa.array(places))
+            )
             found.setdefault(self.day.names[number], []).append(chosen.append_column("_n", pa.array(places)))
         return {
             name: pa.concat_tables(parts, promote_options="permissive").sort_by("_n").drop_columns("_n")

@@ -48,8 +48,8 @@ def give_back_memory() -> None:
         trim(0)
 
 
-def _packed(rows: pa.Table) -> pa.Buffer:
+def _packed(rows: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema, options=_OPTIONS) as writer:
         writer.write_table(rows)
-    return sink.getvalue()
+    return bytes(sink.getvalue())  # as much as there is, where a buffer that grew has room for more
