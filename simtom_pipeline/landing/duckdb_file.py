@@ -194,9 +194,14 @@ class DuckDBDatabase:
 
 
 def in_memory() -> DuckDBDatabase:
-    """A database of its own in memory, within its share of it; whoever asks for it closes its connection."""
+    """A database of its own in memory, within its share of it; whoever asks for it closes its connection.
+
+    There may be many in one process: each has the one thread that asks, and keeps no memory it has freed.
+    """
     connection = duckdb.connect()
-    connection.execute(_limits())
+    connection.execute(
+        f"{_limits()}; SET threads = 1; SET allocator_bulk_deallocation_flush_threshold = '0B'"
+    )
     return DuckDBDatabase(connection)
 
 

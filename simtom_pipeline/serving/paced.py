@@ -6,7 +6,7 @@ is told the lag.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -29,8 +29,10 @@ MAX_AT_ONCE = 200
 TICK_SECONDS = 0.002
 """Records due within a tick are sent together."""
 
-_drawing = CapacityLimiter(4)
-"""How many streams draw a day at the same time."""
+_drawing = CapacityLimiter(2)
+"""How many streams draw a day at the same time: while it is drawn, a large one takes a hundred megabytes."""
+_encoding = CapacityLimiter(4)
+"""How many make bytes of records at the same time; they do not wait for a day that is drawn."""
 
 Write = Callable[[bytes], Awaitable[None]]
 Frames = tuple[np.ndarray, list[bytes]]
@@ -58,7 +60,7 @@ class PacedResponse(Response):
     def __init__(
         self,
         first: Portion,
-        portions: Iterator[Portion],
+        portions: Generator[Portion, None, None],
         form: Format,
         speed: float | None,
         origin: int,
@@ -75,7 +77,8 @@ class PacedResponse(Response):
                 "x-accel-buffering": "no",
             }
         )
-        self._first, self._portions, self._form = first, portions, form
+        self._first: Portion | None = first
+        self._portions, self._form = portions, form
         self._speed, self._origin, self._slots, self._closing = speed, origin, slots, closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,17 +140,19 @@ class PacedResponse(Response):
         queue: asyncio.Queue[Frames | Exception | None] = asyncio.Queue(PORTIONS_AHEAD)
 
         async def draw() -> None:
-            portion: Portion | None = self._first
+            portion, self._first = self._first, None  # it holds its whole day
             try:
                 while portion is not None:
                     frames = await to_thread.run_sync(
-                        self._form.frames, portion, self._speed, limiter=_drawing
+                        self._form.frames, portion, self._speed, limiter=_encoding
                     )
                     await queue.put((portion.moment, list(frames)))
                     portion = await in_thread(self._portions)
                 await queue.put(None)
             except Exception as error:
                 await queue.put(error)
+            finally:
+                self._portions.close()
 
         drawing = asyncio.create_task(draw())
         try:

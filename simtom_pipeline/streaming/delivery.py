@@ -12,12 +12,16 @@ import pyarrow.compute as pc
 from ..claims import DeclaredOutcome
 from ..moments import MICROSECONDS_PER_DAY, day_number
 from .known_rows import NEVER, arrivals, moments_of, own_moments, versions
+from .packed import CHUNK, PackedRows, give_back_memory
 from .positions import AnotherStreamError, Position
 from .selection import LABEL, Selection
 
 
 class Source(Protocol):
     """Where the rows of a day come from."""
+
+    def close(self) -> None:
+        """Let go of what is remembered from one day to the next; a day can be asked for again."""
 
     def day(self, day: date) -> Mapping[str, pa.Table]:
         """Every daily table of a day as it lands, by name, and the flat record if it is selected."""
@@ -50,6 +54,10 @@ class Rows:
         return Rows(self.name, self.rows.take(pa.array(np.arange(low, high))), self.moment[low:high].copy())
 
 
+Part = tuple[tuple[int, int, int], Rows]
+"""Rows and their place among those of the same moment: by table, day they were drawn on, and version."""
+
+
 def in_order(name: str, rows: pa.Table, moment: np.ndarray) -> Rows:
     """Rows in order of their moments; those of the same moment stay as they are."""
     order = np.argsort(moment, kind="stable")
@@ -64,13 +72,15 @@ class DeliveredDay:
 
     Attributes
     ----------
+    names : what the records of each part are called.
     parts : rows by table, day they were drawn on, and how much of them is known.
     part, row : of each record its place in `parts` and in the rows there, shape (n,).
     moment : of each record, ascending, microseconds since 1970-01-01, shape (n,).
     """
 
     day: date
-    parts: tuple[Rows, ...]
+    names: tuple[str, ...]
+    parts: tuple[PackedRows, ...]
     part: np.ndarray
     row: np.ndarray
     moment: np.ndarray
@@ -83,10 +93,11 @@ class DeliveredDay:
         """The records of parts; those of the same moment in the order of the parts."""
         sizes = [len(part.moment) for part in parts]
         moment = np.concatenate([np.empty(0, np.int64), *(part.moment for part in parts)])
-        part = np.repeat(np.arange(len(parts)), sizes)
-        row = np.concatenate([np.empty(0, np.int64), *(np.arange(size) for size in sizes)])
+        part = np.repeat(np.arange(len(parts), dtype=np.int32), sizes)
+        row = np.concatenate([np.empty(0, np.int32), *(np.arange(size, dtype=np.int32) for size in sizes)])
         order = np.argsort(moment, kind="stable")
-        return cls(day, parts, part[order], row[order], moment[order])
+        names, packed = tuple(part.name for part in parts), tuple(PackedRows(part.rows) for part in parts)
+        return cls(day, names, packed, part[order], row[order], moment[order])
 
 
 def delivered_days(selection: Selection, source: Source, first: date, last: date) -> Iterator[DeliveredDay]:
@@ -97,18 +108,26 @@ def delivered_days(selection: Selection, source: Source, first: date, last: date
     """
     clock = selection.simulation.scenario.clock
     day = clock.start if selection.needs_earlier_days else first
-    on_the_way: list[tuple[tuple[int, int, int], Rows]] = []
+    on_the_way: list[Part] = []
     while day <= last:
         if clock.start <= day <= clock.end:
             on_the_way += _parts(selection, source.day(day), day_number(day))
             on_the_way.sort(key=lambda part: part[0])
-        midnight = day_number(day) * MICROSECONDS_PER_DAY
-        today = [(key, part.between(-NEVER, midnight + MICROSECONDS_PER_DAY)) for key, part in on_the_way]
-        on_the_way = [(key, part.from_on(midnight + MICROSECONDS_PER_DAY)) for key, part in on_the_way]
-        on_the_way = [(key, part) for key, part in on_the_way if len(part.moment)]
+        today, on_the_way = _divided(on_the_way, (day_number(day) + 1) * MICROSECONDS_PER_DAY)
         if day >= first:
-            yield DeliveredDay.of(day, tuple(part for _, part in today if len(part.moment)))
+            delivered = DeliveredDay.of(day, today)
+            today = ()
+            if len(delivered) > CHUNK:
+                give_back_memory()
+            yield delivered
         day += timedelta(1)
+
+
+def _divided(parts: list[Part], until: int) -> tuple[tuple[Rows, ...], list[Part]]:
+    """What of some parts is delivered before a moment, and what later."""
+    before = tuple(part.between(-NEVER, until) for _, part in parts)
+    later = [(key, part.from_on(until)) for key, part in parts]
+    return tuple(part for part in before if len(part.moment)), [one for one in later if len(one[1].moment)]
 
 
 def after(selection: Selection, position: Position | None) -> Position | None:
@@ -118,9 +137,7 @@ def after(selection: Selection, position: Position | None) -> Position | None:
     return position
 
 
-def _parts(
-    selection: Selection, tables: Mapping[str, pa.Table], day: int
-) -> list[tuple[tuple[int, int, int], Rows]]:
+def _parts(selection: Selection, tables: Mapping[str, pa.Table], day: int) -> list[Part]:
     """What a day's rows bring, now or later, with its place among records of the same moment."""
     relations = selection.simulation.relations
     events = tables[relations.event_table]

@@ -47,7 +47,7 @@ class Portion:
     @property
     def names(self) -> list[str]:
         """What each is called: its table, or `label`."""
-        return [self.day.parts[number].name for number in self.day.part[self.low : self.high]]
+        return [self.day.names[number] for number in self.day.part[self.low : self.high]]
 
     @property
     def positions(self) -> list[Position]:
@@ -58,7 +58,7 @@ class Portion:
         """Each as a mapping of plain values."""
         objects: list[dict[str, Any]] = [{}] * len(self)
         for number, places, rows in self._rows():
-            plain = plain_columns(self.day.parts[number].rows.take(rows))
+            plain = plain_columns(self.day.parts[number].take(rows))
             for place, one in zip(places, plain.to_pylist(), strict=True):
                 objects[place] = one
         if self.added is None:
@@ -72,7 +72,7 @@ class Portion:
     def table(self) -> pa.Table:
         """All of them as rows, where they are of one table, with their positions in a column `_id`."""
         parts = [
-            decoded(self.day.parts[number].rows.take(rows)).append_column("_n", pa.array(places))
+            decoded(self.day.parts[number].take(rows)).append_column("_n", pa.array(places))
             for number, places, rows in self._rows()
         ]
         together = pa.concat_tables(parts).sort_by("_n").drop_columns("_n")
@@ -83,9 +83,10 @@ class Portion:
         ids = pa.array([str(position) for position in self.positions])
         found: dict[str, list[pa.Table]] = {}
         for number, places, rows in self._rows():
-            part = self.day.parts[number]
-            chosen = decoded(part.rows.take(rows)).append_column("_id", ids.take(pa.array(places)))
-            found.setdefault(part.name, []).append(chosen.append_column("_n", pa.array(places)))
+            chosen = decoded(self.day.parts[number].take(rows)).append_column(
+                "_id", ids.take(pa.array(places))
+            )
+            found.setdefault(self.day.names[number], []).append(chosen.append_column("_n", pa.array(places)))
         return {
             name: pa.concat_tables(parts, promote_options="permissive").sort_by("_n").drop_columns("_n")
             for name, parts in found.items()
@@ -95,12 +96,12 @@ class Portion:
         """Records `start` to `stop` of these."""
         return replace(self, low=self.low + start, high=self.low + stop, count=self.count + start)
 
-    def _rows(self) -> Iterator[tuple[int, np.ndarray, pa.Array]]:
+    def _rows(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Of each part, the places of its records in the portion and its rows."""
         part, row = self.day.part[self.low : self.high], self.day.row[self.low : self.high]
         for number in np.unique(part):
             places = np.flatnonzero(part == number)
-            yield int(number), places, pa.array(row[places])
+            yield int(number), places, row[places]
 
 
 def portions(

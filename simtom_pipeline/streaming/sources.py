@@ -52,6 +52,12 @@ class SimulatedDays:
             return tables
         return {**tables, self._record.name: self._flat.of(day, tables)}
 
+    def close(self) -> None:
+        """As `Source`."""
+        if self._flat is not None:
+            self._flat.close()
+        self._simulation.forget()
+
     def _earlier(self, first: date, until: date) -> Iterator[Mapping[str, pa.Table]]:
         while first < until:
             yield self._simulation.simulate_day(first)
@@ -93,6 +99,11 @@ class LandedDays:
         if self._flat is None or self._record is None:
             return tables
         return {**tables, self._record.name: self._flat.of(day, tables)}
+
+    def close(self) -> None:
+        """As `Source`."""
+        if self._flat is not None:
+            self._flat.close()
 
     def _earlier(self, first: date, until: date) -> Iterator[Mapping[str, pa.Table]]:
         if self._flat is not None:

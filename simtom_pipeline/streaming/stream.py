@@ -1,6 +1,6 @@
 """A stream: the records of a selection from a moment on, or after a record, to a last day or a limit."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,7 +32,7 @@ class Stream:
     limit: int | None = None
     added: Added | None = None
 
-    def portions(self, position: Position | None = None) -> Iterator[Portion]:
+    def portions(self, position: Position | None = None) -> Generator[Portion, None, None]:
         """The records after a position, or all, in portions; a day is drawn or read when it is come to.
 
         Raises
@@ -45,13 +45,16 @@ class Stream:
         count = 0 if position is None else position.count + 1
         if self.limit is not None and count >= self.limit:
             return
-        for day in delivered_days(self.selection, self.source, first, self.last):
-            start = self._start(day, position)
-            stop = len(day) if self.limit is None else min(len(day), start + self.limit - count)
-            yield from portions(day, self.selection.digest, start, stop, count, self.added)
-            count += max(stop - start, 0)
-            if self.limit is not None and count >= self.limit:
-                return
+        try:
+            for day in delivered_days(self.selection, self.source, first, self.last):
+                start = self._start(day, position)
+                stop = len(day) if self.limit is None else min(len(day), start + self.limit - count)
+                yield from portions(day, self.selection.digest, start, stop, count, self.added)
+                count += max(stop - start, 0)
+                if self.limit is not None and count >= self.limit:
+                    return
+        finally:
+            self.source.close()
 
     def _start(self, day: DeliveredDay, position: Position | None) -> int:
         """The first record of a day that is streamed."""

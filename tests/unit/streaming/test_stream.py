@@ -1,6 +1,9 @@
 """A stream that is cut anywhere, any number of times, goes on as if it had not been."""
 
+import weakref
+from datetime import date
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -55,6 +58,30 @@ def test_a_source_that_begins_again_gives_each_flat_record_once() -> None:
         == sent(stream(selection, source))
         == whole("flat record and labels", None)
     )
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
+@pytest.mark.parametrize("read", [1, None], ids=["cut", "read to its end"])
+def test_a_stream_that_ends_lets_go_of_what_it_remembers(limit: int | None, read: int | None) -> None:
+    held: list[weakref.ref[Any]] = []
+
+    class Watched(SimulatedDays):
+        def day(self, day: date) -> Any:
+            tables = super().day(day)
+            assert self._flat is not None
+            assert self._flat._database is not None
+            held.append(weakref.ref(self._flat._database))
+            held.append(weakref.ref(self._simulation.generator._population))  # type: ignore[attr-defined]
+            return tables
+
+    selection = Selection(world(), ("bnpl_records",))
+    source = Watched(selection)
+    portions = stream(selection, source, limit=limit).portions()
+    for _ in islice(portions, read):
+        assert all(ref() is not None for ref in held)
+    portions.close()
+    assert held
+    assert not [ref() for ref in held if ref() is not None]
 
 
 def test_counts_run_on_and_sequences_begin_each_day() -> None:
