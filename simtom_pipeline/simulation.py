@@ -34,14 +34,15 @@ def scenario_files() -> dict[str, Path]:
     return loader.library(simtom_home())
 
 
-def load_all() -> tuple[list[Scenario], dict[str, str]]:
+def load_all() -> tuple[list[Scenario], dict[str, ScenarioError]]:
     """Every scenario that can be loaded by name, and what is wrong with the others, by name."""
-    loaded, broken = [], {}
+    loaded: list[Scenario] = []
+    broken: dict[str, ScenarioError] = {}
     for name in scenario_files():
         try:
             loaded.append(load_scenario(name))
         except ScenarioError as error:
-            broken[name] = str(error)
+            broken[name] = error
     return loaded, broken
 
 

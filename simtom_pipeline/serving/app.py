@@ -93,6 +93,13 @@ class ScenarioInfo(BaseModel):
     tables: list[str]
 
 
+class BrokenScenario(BaseModel):
+    """A scenario that cannot be used, and everything that is wrong with it."""
+
+    name: str
+    problems: list[Problem]
+
+
 class ScenarioDetail(ScenarioInfo):
     """A scenario with everything it says."""
 
@@ -182,9 +189,13 @@ def _about(app: FastAPI, service: Service) -> None:
             for name, generator in sorted(registry().generators.items())
         ]
 
-    @app.get("/scenarios", summary="Every scenario")
-    def scenarios() -> list[ScenarioInfo]:
-        return [ScenarioInfo(**_info(scenario)) for scenario in load_all()[0]]
+    @app.get("/scenarios", summary="Every scenario; of those that cannot be used, what is wrong")
+    def scenarios() -> list[ScenarioInfo | BrokenScenario]:
+        loaded, broken = load_all()
+        return [
+            *(ScenarioInfo(**_info(scenario)) for scenario in loaded),
+            *(BrokenScenario(name=name, problems=of_scenario(why).detail) for name, why in broken.items()),
+        ]
 
     @app.get("/scenarios/{name}", summary="A scenario, resolved", responses=PLAIN_RESPONSES)
     def scenario(name: Name) -> ScenarioDetail:

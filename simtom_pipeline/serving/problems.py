@@ -1,12 +1,16 @@
 """What is wrong with a request, as the command says it of a scenario: key, found and allowed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from ..scenarios.problems import ScenarioError
+from ..scenarios.problems import Origin, ScenarioError
 from ..scenarios.yaml_reader import describe
+
+OVERRIDE = "override "
+"""How the place of a value begins that a request gave."""
 
 
 class Problem(BaseModel):
@@ -37,17 +41,24 @@ class AnotherStream(Refusal):
 
 
 def of_scenario(error: ScenarioError) -> Problems:
-    """What is wrong with a scenario; where its files are is nobody's business here."""
+    """What is wrong with a scenario; in which folder its files are is nobody's business here."""
     return Problems(
         detail=[
             Problem(
-                key=one.key_path or str(one.origin).removeprefix("override "),
+                key=one.key_path or _place(one.origin),
                 found=one.found,
                 allowed=one.allowed,
             )
             for one in error.problems
         ]
     )
+
+
+def _place(origin: Origin) -> str:
+    """An override's key, or a file's name and line."""
+    if origin.source.startswith(OVERRIDE):
+        return origin.source.removeprefix(OVERRIDE)
+    return str(Origin(Path(origin.source).name, origin.line))
 
 
 def of_pydantic(errors: Sequence[ErrorDetails], known: Sequence[str]) -> Problems:

@@ -41,6 +41,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     (folder / "scenarios").mkdir()
     (folder / "scenarios" / "tiny.yaml").write_text(TINY)
+    (folder / "scenarios" / "mistyped.yaml").write_text(TINY.replace("tiny", "mistyped") + "sed: 3\n")
+    (folder / "scenarios" / "torn.yaml").write_text("name: [")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMTOM_HOME", str(folder))
         land(load_scenario("tiny"), folder / "simtom.duckdb")
@@ -103,6 +105,19 @@ def test_the_root_and_the_generators_say_what_there_is(server: Server) -> None:
     assert {"rate_per_second", "max_records", "peak_hours", "drift_strength", "time_compression"} <= known
     assert b"openapi" in server.curl("/openapi.json")
     assert b"swagger" in server.curl("/docs")
+
+
+def test_of_a_scenario_that_cannot_be_used_is_said_what_is_wrong(server: Server, home: Path) -> None:
+    listed = server.curl("/scenarios")
+    assert str(home).encode() not in listed
+    every = {one["name"]: one for one in json.loads(listed)}
+    assert every["tiny"]["last_day"] == "2024-01-05"
+    assert every["mistyped"]["problems"][0]["key"] == "sed"
+    assert every["torn"]["problems"][0]["key"] == "torn.yaml:1"
+    for name in ("mistyped", "torn"):
+        answer = httpx.get(f"{server.address}/scenarios/{name}/stream")
+        assert answer.status_code == 422
+        assert answer.json()["detail"] == every[name]["problems"]
 
 
 def test_what_was_left_open_is_settled_once_and_sent_back_with_the_address(server: Server) -> None:

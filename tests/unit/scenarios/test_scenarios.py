@@ -129,7 +129,7 @@ def test_one_broken_file_does_not_take_the_others_down(home: Path) -> None:
     loaded, broken = load_all()
     assert {scenario.name for scenario in loaded} == {*BUILT_IN, "fine"}
     assert list(broken) == ["broken"]
-    assert "broken.yaml:2" in broken["broken"]
+    assert "broken.yaml:2" in str(broken["broken"])
 
 
 def test_the_template_of_init_is_a_valid_scenario(home: Path) -> None:
