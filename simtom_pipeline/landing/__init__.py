@@ -9,12 +9,13 @@ Promise: no orchestrator. Nobody outside knows a path: they are given a storage,
 
 from .ddl import create_table, create_view, schema_of, table_name
 from .duckdb_file import DuckDBFile
-from .storage import Connection, Database, LandingError, Record, Storage
+from .storage import Connection, Database, InUseError, LandingError, Record, Storage
 
 __all__ = [
     "Connection",
     "Database",
     "DuckDBFile",
+    "InUseError",
     "LandingError",
     "Record",
     "Storage",

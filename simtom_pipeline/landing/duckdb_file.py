@@ -19,7 +19,7 @@ from ..sql import quoted, text
 from . import memory
 from .ddl import create_table, create_view, schema_of
 from .fit import check_fits, location_of
-from .storage import Connection, Database, LandingError, Record, nothing
+from .storage import Connection, Database, InUseError, LandingError, Record, nothing
 
 READ = "simtom_read"
 """What a file is called in the connection that examines it, whatever its name."""
@@ -58,7 +58,8 @@ class DuckDBFile:
 
         Raises
         ------
-        LandingError : the file is locked by another process, is not a DuckDB database, or its disk is full.
+        InUseError : the file is locked by another process.
+        LandingError : it is not a DuckDB database, or its disk is full.
         """
         with _room_for(self.path), ExitStack() as stack:
             limits = _limits()  # before any file is made
@@ -226,7 +227,7 @@ def _explained(path: Path) -> Iterator[None]:
     except (duckdb.IOException, duckdb.ConnectionException, OSError) as error:
         if disk.is_full(error):
             raise
-        raise LandingError(_locked_or_broken(path, str(error))) from error
+        raise _locked_or_broken(path, str(error)) from error
 
 
 @contextmanager
@@ -243,12 +244,13 @@ def _room_for(path: Path) -> Iterator[None]:
         raise LandingError(f"{disk.describe_full(error, path)} {advice}") from error
 
 
-def _locked_or_broken(path: Path, message: str) -> str:
+def _locked_or_broken(path: Path, message: str) -> LandingError:
     if not re.search("Could not set lock|Conflicting lock", message):
-        return f"{path} cannot be opened: {message.splitlines()[0]}. Name another file with --database."
+        said = f"{path} cannot be opened: {message.splitlines()[0]}. Name another file with --database."
+        return LandingError(said)
     holder = re.search(r"Conflicting lock is held in (.*?) \(PID (\d+)\)", message)
     who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
-    return (
+    return InUseError(
         f"{path} is in use by {who}. DuckDB lets one process write at a time: close that connection"
         " (a notebook, a database browser, another run), or wait for it to end, and run again."
     )

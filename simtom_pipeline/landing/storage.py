@@ -26,6 +26,10 @@ class LandingError(RuntimeError):
     """
 
 
+class InUseError(LandingError):
+    """Another process keeps the storage: it can be used once that has let it go."""
+
+
 def nothing() -> None:
     """What is done about a commit where nobody wants to know of it."""
 

@@ -1,7 +1,6 @@
-"""The addresses of the service: what can be asked for, and what is said where it cannot be had."""
+"""The addresses of the service: what can be asked for."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,32 +16,31 @@ import pyarrow.parquet as pq
 from anyio import to_thread
 from fastapi import FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
-from pydantic import BaseModel, ValidationError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi.responses import FileResponse, Response
+from pydantic import ValidationError
 
 from ..generators.drift.schedule import ScheduleCurve
 from ..home import default_database
-from ..landing import DuckDBFile, LandingError, Storage
+from ..landing import DuckDBFile, Storage
 from ..scenarios.models import Scenario
-from ..scenarios.problems import ScenarioError
 from ..simulation import Simulation, load_all, registry
 from ..streaming.encoding import plain_columns
-from ..streaming.positions import AnotherStreamError
 from ..streaming.selection import SelectionError, streamed_tables
-from ..streaming.sources import AnotherWorldLandedError, NotLandedError
 from . import streams
-from .bounds import MAX_BODY_BYTES, MAX_STREAMS, RETRY_AFTER_SECONDS, BusyError, Slots, TooMuchError
-from .formats import ARROW, JSON_LINES, SSE, NotAcceptableError, accepted, format_of
+from .access import TokenRequired
+from .bounds import MAX_BODY_BYTES, MAX_STREAMS, Slots
+from .documents import BrokenScenario, DayInfo, GeneratorInfo, ScenarioDetail, ScenarioInfo, Status
+from .errors import PLAIN_RESPONSES, STREAM_RESPONSES, BodyTooLargeError, answer_errors
+from .formats import ARROW, accepted, format_of
 from .live import LiveRequest
 from .paced import PacedResponse, in_thread
-from .problems import AnotherStream, Problem, Problems, Refusal, of_pydantic, of_scenario
+from .problems import of_scenario
 from .scenario_streams import DayFormat, ScenarioRequest
 
+LISTS = {"tables", "peak_hours"}
+"""Parameters whose values a URL may give one by one."""
 PARQUET = "application/vnd.apache.parquet"
 PAGE = FilePath(__file__).parent / "page.html"
-OPEN_TO_ALL = ("/health", "/")
-"""What may be asked without the token: that the server lives, and the page, which asks for it."""
 
 
 @dataclass
@@ -62,84 +60,6 @@ class Service:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Status(BaseModel):
-    """That the service is there, and what it can stream."""
-
-    status: str
-    version: str
-    generators_available: list[str]
-    scenarios_available: list[str]
-    open_streams: int
-
-
-class GeneratorInfo(BaseModel):
-    """A generator: what it is, and what can be said of its stream."""
-
-    name: str
-    description: str
-    config_schema: dict[str, Any]
-    settings_schema: dict[str, Any]
-
-
-class ScenarioInfo(BaseModel):
-    """A scenario that can be streamed."""
-
-    name: str
-    description: str
-    generator: str
-    first_day: date
-    last_day: date
-    digest: str
-    tables: list[str]
-
-
-class BrokenScenario(BaseModel):
-    """A scenario that cannot be used, and everything that is wrong with it."""
-
-    name: str
-    problems: list[Problem]
-
-
-class ScenarioDetail(ScenarioInfo):
-    """A scenario with everything it says."""
-
-    world: str
-    resolved: dict[str, Any]
-
-
-class DayInfo(BaseModel):
-    """What is to be expected of a day.
-
-    Attributes
-    ----------
-    expected_count : expected events.
-    expected_by_hour : of them, in each of its hours.
-    drift_weights : how far each drift has come, 0 to 1, by id.
-    """
-
-    day: date
-    expected_count: float
-    expected_by_hour: list[float]
-    drift_weights: dict[str, float]
-
-
-STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The records.",
-        "content": {name: {"schema": {"type": "string"}} for name in (SSE, JSON_LINES, ARROW)},
-    },
-    204: {"description": "Nothing is left after that record."},
-    404: {"model": Refusal, "description": "There is nothing of that name, or the day has not landed."},
-    406: {"model": Refusal, "description": "No such form."},
-    409: {"model": AnotherStream, "description": "The position, or what has landed, is of another stream."},
-    413: {"model": Refusal, "description": "The body is too large."},
-    422: {"model": Problems, "description": "What is wrong, by key."},
-    429: {"model": Refusal, "description": "As many streams are open as may be; see Retry-After."},
-    503: {"model": Refusal, "description": "The file is in use; see Retry-After."},
-}
-PLAIN_RESPONSES: dict[int | str, dict[str, Any]] = {
-    code: STREAM_RESPONSES[code] for code in (404, 409, 422, 503)
-}
 AnyPosition = Annotated[str | None, Header(alias="Last-Event-ID", max_length=200)]
 Name = Annotated[str, Path(max_length=63)]
 
@@ -152,9 +72,9 @@ def create_app(service: Service | None = None) -> FastAPI:
         version=version("simtom-pipeline"),
         description="Synthetic, labelled, drifting event history as a live stream that resumes exactly.",
     )
-    _errors(app)
+    answer_errors(app)
     if service.token is not None:
-        app.add_middleware(_TokenRequired, token=service.token)
+        app.add_middleware(TokenRequired, token=service.token)
     _about(app, service)
     _streams(app, service)
     return app
@@ -172,6 +92,11 @@ def _about(app: FastAPI, service: Service) -> None:
             scenarios_available=sorted(scenario.name for scenario in load_all()[0]),
             open_streams=service.slots.open,
         )
+
+    @app.head("/", include_in_schema=False)
+    @app.head("/health", include_in_schema=False)
+    def head() -> Response:
+        return Response()
 
     @app.get("/health", summary="That the server lives")
     def health() -> dict[str, str]:
@@ -258,6 +183,7 @@ def _streams(app: FastAPI, service: Service) -> None:
         asked: Annotated[LiveRequest, Query()],
         last_event_id: AnyPosition = None,
     ) -> Response:
+        _said_once(request)
         return await _answer(request, service, partial(streams.live, asked, generator, last_event_id))
 
     @app.get(
@@ -272,6 +198,7 @@ def _streams(app: FastAPI, service: Service) -> None:
         asked: Annotated[ScenarioRequest, Query()],
         last_event_id: AnyPosition = None,
     ) -> Response:
+        _said_once(request)
         make = partial(streams.of_scenario, asked, name, service.storage, last_event_id)
         return await _answer(request, service, make)
 
@@ -299,6 +226,13 @@ async def _answer(request: Request, service: Service, make: Callable[[], streams
         raise
 
 
+def _said_once(request: Request) -> None:
+    """SelectionError for a parameter that a URL gives several values of, unless it is a list."""
+    for name in request.query_params:
+        if name not in LISTS and (n := len(request.query_params.getlist(name))) > 1:
+            raise SelectionError(name, f"{n} values", "one")
+
+
 async def _body(request: Request) -> bytes:
     """The body of a request, as far as it is not too large."""
     body = b""
@@ -309,10 +243,6 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-class BodyTooLargeError(ValueError):
-    """A body is larger than `MAX_BODY_BYTES`."""
-
-
 def _read_body(body: bytes) -> LiveRequest:
     """The parameters in a body of JSON, whatever type it is said to be; RequestValidationError."""
     try:
@@ -320,7 +250,7 @@ def _read_body(body: bytes) -> LiveRequest:
     except orjson.JSONDecodeError as error:
         raise SelectionError("body", str(error), "a JSON object") from None
     if not isinstance(said, dict):
-        raise SelectionError("body", type(said).__name__, "a JSON object")
+        raise SelectionError("body", orjson.dumps(said).decode()[:200], "a JSON object")
     try:
         return LiveRequest.model_validate(said)
     except ValidationError as error:
@@ -374,80 +304,3 @@ def _as(rows: pa.Table, form: DayFormat) -> Response:
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows)
     return Response(sink.getvalue(), media_type=ARROW)
-
-
-class _TokenRequired:
-    """Lets through who brings the token; the others are told that one is needed."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app, self._token = app, token
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _may(Request(scope), self._token):
-            answer = JSONResponse({"detail": "a token is needed: Authorization: Bearer TOKEN"}, 401)
-            answer.headers["WWW-Authenticate"] = "Bearer"
-            await answer(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-
-def _may(request: Request, token: str) -> bool:
-    if request.url.path in OPEN_TO_ALL:
-        return True
-    scheme, _, brought = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and secrets.compare_digest(brought.encode(), token.encode())
-
-
-def _errors(app: FastAPI) -> None:
-    known = [*LiveRequest.model_fields, "total_records"]
-
-    def problems(found: Problems) -> JSONResponse:
-        return JSONResponse(found.model_dump(), 422)
-
-    def refused(code: int, error: Exception, **headers: str) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, code, headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        return problems(of_pydantic(error.errors(), known))
-
-    @app.exception_handler(ScenarioError)
-    async def _scenario(request: Request, error: ScenarioError) -> Response:
-        return problems(of_scenario(error))
-
-    @app.exception_handler(SelectionError)
-    @app.exception_handler(TooMuchError)
-    async def _selection(request: Request, error: SelectionError | TooMuchError) -> Response:
-        return problems(Problems(detail=[Problem(key=error.key, found=error.found, allowed=error.allowed)]))
-
-    @app.exception_handler(streams.UnknownError)
-    @app.exception_handler(NotLandedError)
-    async def _unknown(request: Request, error: Exception) -> Response:
-        return JSONResponse({"detail": str(error)}, 404)
-
-    @app.exception_handler(AnotherStreamError)
-    async def _another_stream(request: Request, error: AnotherStreamError) -> Response:
-        return JSONResponse({"detail": str(error), "asked": error.asked, "here": error.here}, 409)
-
-    @app.exception_handler(AnotherWorldLandedError)
-    async def _another_world(request: Request, error: AnotherWorldLandedError) -> Response:
-        landed = error.landed or "unknown"
-        return JSONResponse({"detail": str(error), "asked": error.here, "here": landed}, 409)
-
-    @app.exception_handler(LandingError)
-    async def _landing(request: Request, error: LandingError) -> Response:
-        return refused(503, error, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
-
-    @app.exception_handler(BusyError)
-    async def _busy(request: Request, error: BusyError) -> Response:
-        return refused(429, error, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
-
-    @app.exception_handler(NotAcceptableError)
-    async def _not_acceptable(request: Request, error: NotAcceptableError) -> Response:
-        return refused(406, error)
-
-    @app.exception_handler(BodyTooLargeError)
-    async def _too_large(request: Request, error: BodyTooLargeError) -> Response:
-        return JSONResponse(
-            {"detail": f"the body: found more than {MAX_BODY_BYTES:,} bytes; allowed: as many"}, 413
-        )

@@ -1,5 +1,6 @@
 """What is wrong with a request, as the command says it of a scenario: key, found and allowed."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,11 +64,24 @@ def _place(origin: Origin) -> str:
 
 def of_pydantic(errors: Sequence[ErrorDetails], known: Sequence[str]) -> Problems:
     """What is wrong with parameters; `known` are the names there are."""
-    return Problems(detail=[_of_one(error, known) for error in errors])
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in (_of_one(error, known) for error in errors):
+        found.setdefault((one.key, one.found), []).append(one.allowed)
+    return Problems(
+        detail=[
+            Problem(key=key, found=what, allowed=", or ".join(dict.fromkeys(allowed)))
+            for (key, what), allowed in found.items()
+        ]
+    )
 
 
 def _of_one(error: ErrorDetails, known: Sequence[str]) -> Problem:
-    path = [str(part) for part in error["loc"] if part not in ("query", "body", "path", "header")]
+    # Of a parameter that may be one thing or another, pydantic names both, each with a name of its own.
+    path = [
+        str(part)
+        for part in error["loc"]
+        if part not in ("query", "body", "path", "header") and re.fullmatch(r"[\w ]+", str(part))
+    ]
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if error["type"] == "extra_forbidden":
         return Problem(key=".".join(path), found="an unknown parameter", allowed=", ".join(known))

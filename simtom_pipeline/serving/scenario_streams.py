@@ -15,7 +15,7 @@ MAX_LIMIT = 10**12
 def _names(value: Any) -> Any:
     """Names, which in a URL have commas between them or are given one by one."""
     parts = value if isinstance(value, list) else [value]
-    return [name for part in parts for name in str(part).split(",") if name]
+    return [name for part in parts for name in str(part).split(",")]
 
 
 Speed = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] | Literal["max"]

@@ -163,7 +163,10 @@ def _parts(selection: Selection, tables: Mapping[str, pa.Table], day: int) -> li
 def _labels(
     selection: Selection, tables: Mapping[str, pa.Table], outcome: DeclaredOutcome, events: pa.Table
 ) -> Rows:
-    """Labels of a day's events, each when it is known, but not before its event: by arrival, has arrived."""
+    """Labels of a day's events, each when it is known, but not before its event: by arrival, has arrived.
+
+    A row that a feed brings twice tells nothing new the second time.
+    """
     relations = selection.simulation.relations
     contract = relations.table(outcome.table)
     rows = tables[outcome.table]
@@ -175,4 +178,12 @@ def _labels(
     is_known = np.asarray(pc.is_valid(rows[outcome.column])) & (moment < NEVER)
     names = [*contract.primary_key, outcome.column, *([known_from] if known_from else [])]
     chosen = rows.select(names).filter(pa.array(is_known))
-    return in_order(LABEL, chosen, moment[is_known])
+    known = in_order(LABEL, chosen, moment[is_known])
+    first = np.sort(first_of_each(known.rows.select(list(contract.primary_key))))
+    return Rows(LABEL, known.rows.take(pa.array(first)), known.moment[first])
+
+
+def first_of_each(keys: pa.Table) -> np.ndarray:
+    """Numbers of the rows whose key did not come before, shape (k,)."""
+    numbered = keys.append_column("_n", pa.array(np.arange(len(keys))))
+    return np.asarray(numbered.group_by(keys.column_names).aggregate([("_n", "min")])["_n_min"], np.int64)

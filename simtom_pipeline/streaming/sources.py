@@ -8,7 +8,7 @@ from typing import Literal
 import pyarrow as pa
 
 from ..contracts import TableContract
-from ..landing import LandingError, Storage
+from ..landing import InUseError, LandingError, Storage
 from ..landing.records import kept
 from ..sql import quoted
 from .delivery import Source
@@ -93,7 +93,8 @@ class LandedDays:
         ------
         NotLandedError : the day has not landed.
         AnotherWorldLandedError : it has, of another world; the message names both digests.
-        LandingError : there is no such file, or another process keeps it for longer than `MAX_WAIT`.
+        InUseError : another process keeps the file for longer than `MAX_WAIT`.
+        LandingError : it is no DuckDB file, or there is no memory for its rows.
         """
         tables = self._days(day, day, self._read_of_a_day())
         if self._flat is None or self._record is None:
@@ -135,9 +136,7 @@ class LandedDays:
                         ).to_arrow_table()
                         for contract in read
                     }
-            except (NotLandedError, AnotherWorldLandedError):
-                raise
-            except LandingError:
+            except InUseError:
                 if monotonic() > until:
                     raise
                 self._give_up()

@@ -135,3 +135,16 @@ def test_what_cannot_be_replayed_is_one_message(home: Path, options: list[str], 
     assert result.exit_code == 2, result.output
     assert said in result.output
     assert "Traceback" not in result.output
+
+
+def test_where_nothing_has_landed_no_file_is_left_behind(home: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from simtom_pipeline.cli import app
+
+    file = tmp_path / "records.jsonl"
+    command = ["replay", "baseline", "--source", "landed", "--to", str(file)]
+    result = CliRunner().invoke(app, [*command, "--database", str(tmp_path / "none.duckdb")])
+    assert result.exit_code == 2
+    assert "Land it first: simtom run baseline" in result.output
+    assert not file.exists()

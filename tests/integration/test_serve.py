@@ -262,7 +262,12 @@ WRONG = [
     ("/scenarios/tiny/days/2024-01-01/orders", 404, "transactions"),
     ("/scenarios/tiny/stream?tables=orders", 422, '"key":"tables"'),
     ("/scenarios/tiny/stream?from=2025-01-01", 422, '"key":"from"'),
-    ("/scenarios/tiny/stream?speed=-1", 422, '"key":"speed'),
+    ("/scenarios/tiny/stream?speed=-1", 422, '[{"key":"speed","found":"'),
+    ("/scenarios/tiny/stream?tables=", 422, '"key":"tables"'),
+    ("/scenarios/tiny/stream?limit=2&limit=3", 422, '"key":"limit","found":"2 values"'),
+    ("/stream/bnpl?seed=2&seed=3", 422, '"key":"seed","found":"2 values"'),
+    ("/scenarios/tiny/stream?lmit=3", 422, '"allowed":"from, to, tables, speed, order, labels, source, limit, after"'),
+    ("/stream/bnpl?sed=3", 422, "rate_per_second"),
     ("/scenarios/tiny/stream?after=here", 422, '"key":"after"'),
     ("/scenarios/tiny/stream?sped=1", 422, '"key":"sped"'),
     ("/scenarios/baseline/stream?source=landed", 404, "has not landed"),
@@ -297,7 +302,15 @@ def test_bodies_that_are_none_are_refused(server: Server) -> None:
         answer = httpx.post(address, content=body)
         assert answer.status_code == 422, answer.text
         assert {"key", "found", "allowed"} == set(answer.json()["detail"][0])
+    assert httpx.post(address, content=b"null").json()["detail"][0]["found"] == "null"
     assert httpx.get(address, headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_a_monitor_may_ask_for_the_head_alone(server: Server) -> None:
+    for path in ("/", "/health"):
+        answer = httpx.head(server.address + path)
+        assert answer.status_code == 200
+        assert answer.content == b""
 
 
 def open_streams(server: Server) -> int:

@@ -3,7 +3,8 @@
 import os
 import select
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 
 import orjson
@@ -20,15 +21,23 @@ TAIL_BYTES = 1_000_000
 
 
 class JsonLinesSink:
-    """Whole lines on a file descriptor.
+    """Whole lines on a file descriptor, which is opened for the first of them.
 
     A signal is acted on while the reader is waited for, and between two writes, never within one: what has
     arrived ends with a line, and that line's id is `last`.
+
+    Parameters
+    ----------
+    descriptor : opens it; where no record can be had, no file is left behind.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: Callable[[], int]) -> None:
         self.last: str | None = None
-        self._descriptor = descriptor
+        self._open = descriptor
+
+    @cached_property
+    def _descriptor(self) -> int:
+        return self._open()
 
     def send(self, portion: Portion) -> None:
         """As `Sink`; BrokenPipeError where nobody reads any more."""
@@ -45,13 +54,18 @@ class JsonLinesSink:
             os.close(self._descriptor)
 
 
-def open_file(path: Path, after: Position | None) -> int:
-    """Descriptor of a new file, or of one that ends with the record after which a replay goes on."""
+def standard_output() -> int:
+    """Descriptor of the standard output."""
+    return STANDARD_OUTPUT
+
+
+def file_after(path: Path, after: Position | None) -> Callable[[], int]:
+    """Opens a new file, or one that ends with the record after which a replay goes on; else SinkError."""
     if path.is_file() and path.stat().st_size and ((last := last_id(path)) is None or last != str(after)):
         go_on = f", or go on after its last record with --after {last}" if last else ""
         raise SinkError(f"{path} exists. Name another file{go_on}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    return partial(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
 
 def last_id(path: Path) -> str | None:

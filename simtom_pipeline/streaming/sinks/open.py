@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from ..positions import Position
 from .base import Sink, SinkError
-from .json_lines import STANDARD_OUTPUT, JsonLinesSink, open_file
+from .json_lines import JsonLinesSink, file_after, standard_output
 
 ALLOWED = "-, a FILE, a FOLDER/, http(s)://..., kafka://HOST:PORT/TOPIC"
 
@@ -18,7 +18,7 @@ def opened(destination: str, after: Position | None = None) -> Sink:
     after : the record after which a replay goes on; a file or folder that ends with it is added to.
     """
     if destination == "-":
-        return JsonLinesSink(STANDARD_OUTPUT)
+        return JsonLinesSink(standard_output)
     parts = urlsplit(destination)
     match parts.scheme:
         case "http" | "https":
@@ -38,5 +38,5 @@ def opened(destination: str, after: Position | None = None) -> Sink:
                 from .parquet import ParquetSink
 
                 return ParquetSink(path, after)
-            return JsonLinesSink(open_file(path, after))
+            return JsonLinesSink(file_after(path, after))
     raise SinkError(f"--to: found {destination!r}; allowed: {ALLOWED}")

@@ -115,6 +115,16 @@ def test_each_label_that_is_not_lost_comes_once_when_it_is_known(order: Any, tmp
     assert 0 < len(found) < len(true_rows(DIRTY, "outcomes"))
 
 
+def test_a_label_that_a_feed_brings_twice_comes_once() -> None:
+    def labels(faults: list[dict[str, Any]]) -> list[tuple[int, int]]:
+        selection = Selection(world(faults=faults), labels="as_known")
+        sent = sent_with_moments(stream(selection))
+        return [(moment, one["transaction_id"]) for moment, name, one in sent if name == "label"]
+
+    twice = {"id": "twice", "kind": "duplicate", "table": "outcomes", "rate": 0.5}
+    assert labels([twice]) == labels([])
+
+
 @pytest.fixture
 def ad_clicks(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The example's package as a generator of this home; gone again afterwards."""

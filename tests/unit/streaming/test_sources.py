@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simtom_pipeline.history import land_history
-from simtom_pipeline.landing import DuckDBFile
+from simtom_pipeline.landing import DuckDBFile, LandingError
 from simtom_pipeline.simulation import Simulation
 from simtom_pipeline.streaming.selection import Selection
 from simtom_pipeline.streaming.sources import (
@@ -141,3 +141,15 @@ def test_a_stream_waits_for_a_file_that_another_process_holds(file: Path) -> Non
         found = sent(stream(selection, LandedDays(selection, DuckDBFile(file), release)))
     assert found == sent(stream(selection))
     assert len(asked) >= 3
+
+
+def test_a_file_that_is_no_database_is_told_at_once(file: Path) -> None:
+    """Only a file that somebody uses is worth waiting for."""
+    file.write_text("notes, not a database\n" * 100)
+
+    def wait() -> None:
+        raise AssertionError("waits for a file that will not change")
+
+    source = LandedDays(Selection(world()), DuckDBFile(file), wait)
+    with pytest.raises(LandingError, match="cannot be opened"):
+        source.day(START)
