@@ -15,6 +15,10 @@ os.environ["SIMTOM_MEMORY"] = "750MB"
 """The least that is allowed: what holds in it holds in more, and small worlds are queried by one thread."""
 
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""The many commands that tests start share what has been compiled."""
+
+
 def pytest_collection_finish() -> None:
     """What has been imported stays: no collection of garbage need look at it."""
     gc.collect()

@@ -110,5 +110,6 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(BodyTooLargeError)
     async def _too_large(request: Request, error: BodyTooLargeError) -> Response:
         return JSONResponse(
-            {"detail": f"the body: found more than {MAX_BODY_BYTES:,} bytes; allowed: as many"}, 413
+            {"detail": f"the body: found more than {MAX_BODY_BYTES:,} bytes; allowed: no more"},
+            413,
         )

@@ -1,6 +1,6 @@
 """What is delivered on which day, in which order: days of rows in, days of records out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Protocol
@@ -165,7 +165,8 @@ def _labels(
 ) -> Rows:
     """Labels of a day's events, each when it is known, but not before its event: by arrival, has arrived.
 
-    A row that a feed brings twice tells nothing new the second time.
+    A row that a feed brings twice tells nothing new the second time; if it says something else, nobody knows
+    which is right, and no label comes.
     """
     relations = selection.simulation.relations
     contract = relations.table(outcome.table)
@@ -179,11 +180,13 @@ def _labels(
     names = [*contract.primary_key, outcome.column, *([known_from] if known_from else [])]
     chosen = rows.select(names).filter(pa.array(is_known))
     known = in_order(LABEL, chosen, moment[is_known])
-    first = np.sort(first_of_each(known.rows.select(list(contract.primary_key))))
+    first = first_without_contradiction(known.rows, contract.primary_key, outcome.column)
     return Rows(LABEL, known.rows.take(pa.array(first)), known.moment[first])
 
 
-def first_of_each(keys: pa.Table) -> np.ndarray:
-    """Numbers of the rows whose key did not come before, shape (k,)."""
-    numbered = keys.append_column("_n", pa.array(np.arange(len(keys))))
-    return np.asarray(numbered.group_by(keys.column_names).aggregate([("_n", "min")])["_n_min"], np.int64)
+def first_without_contradiction(rows: pa.Table, key: Sequence[str], column: str) -> np.ndarray:
+    """Numbers, ascending, of the first row of each key whose rows agree on a column, shape (k,)."""
+    numbered = rows.select([*key, column]).append_column("_n", pa.array(np.arange(len(rows))))
+    keys = numbered.group_by(list(key)).aggregate([("_n", "min"), (column, "count_distinct")])
+    agreed = keys.filter(pc.equal(keys[f"{column}_count_distinct"], 1))
+    return np.sort(np.asarray(agreed["_n_min"], np.int64))

@@ -94,7 +94,7 @@ class LandedDays:
         NotLandedError : the day has not landed.
         AnotherWorldLandedError : it has, of another world; the message names both digests.
         InUseError : another process keeps the file for longer than `MAX_WAIT`.
-        LandingError : it is no DuckDB file, or there is no memory for its rows.
+        LandingError : it is no DuckDB file, its tables are not as they landed, or memory is too little.
         """
         tables = self._days(day, day, self._read_of_a_day())
         if self._flat is None or self._record is None:
@@ -130,6 +130,7 @@ class LandedDays:
                             )
                         if worlds[day] != world:
                             raise AnotherWorldLandedError(scenario, day, worlds[day], world)
+                    database.fits(self._relations)
                     return {
                         contract.name: database.connection.execute(
                             self._rows(contract), [first, last]

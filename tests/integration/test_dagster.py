@@ -263,6 +263,6 @@ def test_one_selected_table_lands_whole_days(
         asset_selection=[key("customers")],
     )
     assert result.success
-    assert len(instance.get_materialized_partitions(key("customers"))) == 3
-    assert not instance.get_materialized_partitions(key("transactions"))
+    for table in ("customers", "transactions"):
+        assert len(instance.get_materialized_partitions(key(table))) == 3
     assert len(rows_a_day(file)) == 3

@@ -5,11 +5,13 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import browser
 from tests.support.servers import Server, served
@@ -146,6 +148,41 @@ def _wait_for_ids(page: Page, count: int) -> None:
             return
         page.wait_for_timeout(50)
     raise TimeoutError(page.inner_text("#said"))
+
+
+OUT_OF_RANGE = [{"key": "from", "found": "2030-01-01", "allowed": "a day of the clock"}]
+REFUSALS: dict[int, tuple[Any, str, str]] = {
+    404: ("no scenario tiny", "no scenario tiny.", "Choose another scenario or day, and press Start."),
+    409: ("another stream.", "another stream.", "Press Begin again."),
+    422: (
+        OUT_OF_RANGE,
+        "from: found 2030-01-01; allowed: a day of the clock.",
+        "Change it, and press Start.",
+    ),
+    429: ("64 streams are open", "64 streams are open.", "Wait a few seconds, and press Start."),
+    503: ("the file is in use.", "the file is in use.", "Wait a moment, and press Start."),
+}
+
+
+def test_a_refusal_and_an_error_in_the_midst_are_said_with_what_to_do(
+    chromium: Browser, server: Server
+) -> None:
+    page = chromium.new_page()
+    page.goto(f"{server.address}/?scenario=tiny")
+    expect(page.locator("#scenario")).to_have_value("tiny")
+    for status, (detail, why, advice) in REFUSALS.items():
+        answer = partial(Route.fulfill, status=status, json={"detail": detail})
+        page.route("**/stream?**", answer)
+        page.click("#go")
+        expect(page.locator("#said")).to_have_text(f"{why} {advice}")
+        expect(page.locator("#go")).to_have_text("Start")
+        page.unroute("**/stream?**", answer)
+    replaced = "2024-01-02 has landed of another world. Begin a new stream."
+    body = f"event: error\ndata: {replaced}\n\n"
+    page.route("**/stream?**", partial(Route.fulfill, content_type="text/event-stream", body=body))
+    page.click("#go")
+    expect(page.locator("#said")).to_have_text(replaced)
+    page.close()
 
 
 def test_a_page_asks_for_the_token_and_says_when_the_server_is_gone(

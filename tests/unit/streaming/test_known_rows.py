@@ -115,6 +115,23 @@ def test_each_label_that_is_not_lost_comes_once_when_it_is_known(order: Any, tmp
     assert 0 < len(found) < len(true_rows(DIRTY, "outcomes"))
 
 
+def test_a_label_that_a_feed_brings_twice_and_contradicts_is_lost_as_it_is_to_sql(tmp_path: Path) -> None:
+    twice = {
+        "id": "twice",
+        "kind": "duplicate",
+        "table": "outcomes",
+        "rate": 0.5,
+        "columns": ["will_default"],
+    }
+    simulation = world(faults=[twice])
+    found = sent_with_moments(stream(Selection(simulation, labels="as_known")))
+    labels = {one["transaction_id"]: one["will_default"] for _, name, one in found if name == "label"}
+    with opened(land(simulation.scenario, tmp_path / "simtom.duckdb"), read_only=True) as connection:
+        told = connection.execute("SELECT transaction_id, will_default FROM baseline.label_rows").fetchall()
+    assert labels == {key: label for key, label in told if label is not None}
+    assert len(labels) < len(true_rows(simulation, "outcomes"))
+
+
 def test_a_label_that_a_feed_brings_twice_comes_once() -> None:
     def labels(faults: list[dict[str, Any]]) -> list[tuple[int, int]]:
         selection = Selection(world(faults=faults), labels="as_known")

@@ -153,3 +153,12 @@ def test_a_file_that_is_no_database_is_told_at_once(file: Path) -> None:
     source = LandedDays(Selection(world()), DuckDBFile(file), wait)
     with pytest.raises(LandingError, match="cannot be opened"):
         source.day(START)
+
+
+def test_a_table_that_is_not_as_it_landed_is_told_by_its_column(file: Path) -> None:
+    simulation = world()
+    land_days(simulation, file, 0, 0)
+    with opened(file) as connection:
+        connection.execute("ALTER TABLE baseline.transactions DROP COLUMN amount")
+    with pytest.raises(LandingError, match="amount"):
+        LandedDays(Selection(simulation), DuckDBFile(file)).day(START)
