@@ -301,3 +301,26 @@ def test_the_faults_are_on_every_column_that_can_be_hit(lender: Lender, truth: T
     assert sum(len(truth.earlier[key]) > 0 for key in history) > 100
     assert sum(balance > 0 for _, balance, _, _ in history.values()) > 100
     assert sum(late > 0 for _, _, late, _ in history.values()) >= 20
+
+
+def test_a_view_over_another_one_has_the_same_rows_as_over_what_was_made_of_it(lender: Lender) -> None:
+    """The other tests make each view of the rows of those it reads, which is sooner done."""
+    faults = with_faults(
+        a_fault("duplicate", "transactions", ["amount"]),
+        a_fault("late", "transactions"),
+        a_fault("missing", "outcomes", ["will_default"]),
+        a_fault("typo", "customers", ["state"]),
+        a_fault("unit_change", "installments", ["amount_due"]),
+    )
+    lender.land("nested", faults)
+    views = [view for view in Simulation(faults).relations.views if view.name in VIEWS]
+    over_others = [view for view in views if any(one.name in VIEWS for one in view.over)]
+    assert over_others
+    for view in over_others:
+        columns = ", ".join(f"CAST({quoted(c.name)} AS VARCHAR)" for c in view.columns)
+        made, nested = (
+            sorted(lender.ask(f"SELECT {columns} FROM {rows}"), key=str)
+            for rows in (quoted("nested", view.name), f"({view.sql('nested', 'no_truth')})")
+        )
+        assert made == nested, view.name
+        assert len(made) > 100
