@@ -33,7 +33,7 @@ from .documents import BrokenScenario, DayInfo, GeneratorInfo, ScenarioDetail, S
 from .errors import PLAIN_RESPONSES, STREAM_RESPONSES, BodyTooLargeError, answer_errors
 from .formats import ARROW, accepted, format_of
 from .live import LiveRequest
-from .paced import PacedResponse, in_thread
+from .paced import PacedResponse, Wanted
 from .problems import of_scenario
 from .scenario_streams import DayFormat, ScenarioRequest
 
@@ -172,7 +172,8 @@ def _streams(app: FastAPI, service: Service) -> None:
     )
     async def post_stream(generator: Name, request: Request, last_event_id: AnyPosition = None) -> Response:
         asked = _read_body(await _body(request))
-        return await _answer(request, service, partial(streams.live, asked, generator, last_event_id))
+        make = partial(streams.live, asked, generator, last_event_id)
+        return await _answer(request, service, make, Wanted())
 
     @app.get(
         "/stream/{generator}", summary="A live stream", responses=STREAM_RESPONSES, response_class=Response
@@ -184,7 +185,8 @@ def _streams(app: FastAPI, service: Service) -> None:
         last_event_id: AnyPosition = None,
     ) -> Response:
         _said_once(request)
-        return await _answer(request, service, partial(streams.live, asked, generator, last_event_id))
+        make = partial(streams.live, asked, generator, last_event_id)
+        return await _answer(request, service, make, Wanted())
 
     @app.get(
         "/scenarios/{name}/stream",
@@ -199,18 +201,21 @@ def _streams(app: FastAPI, service: Service) -> None:
         last_event_id: AnyPosition = None,
     ) -> Response:
         _said_once(request)
-        make = partial(streams.of_scenario, asked, name, service.storage, last_event_id)
-        return await _answer(request, service, make)
+        wanted = Wanted()
+        make = partial(streams.of_scenario, asked, name, service.storage, last_event_id, wanted)
+        return await _answer(request, service, make, wanted)
 
 
-async def _answer(request: Request, service: Service, make: Callable[[], streams.Asked]) -> Response:
+async def _answer(
+    request: Request, service: Service, make: Callable[[], streams.Asked], wanted: Wanted
+) -> Response:
     """The stream; what is wrong is found before the first byte is sent."""
     media_type = accepted(request.headers.get("accept"))
     service.slots.take()
     try:
         asked = await to_thread.run_sync(make)
         portions = asked.stream.portions(asked.position)
-        first = await in_thread(portions)
+        first = await wanted.first(portions, request.receive, service.closing)
         if first is None:
             service.slots.give_back()
             return Response(status_code=204, headers=asked.headers)

@@ -15,6 +15,7 @@ from ..streaming.sources import AnotherWorldLandedError, NotLandedError
 from .bounds import MAX_BODY_BYTES, RETRY_AFTER_SECONDS, BusyError, TooMuchError
 from .formats import ARROW, JSON_LINES, SSE, NotAcceptableError
 from .live import LiveRequest
+from .paced import NobodyWaitsError
 from .problems import AnotherStream, Problem, Problems, Refusal, of_pydantic, of_scenario
 from .scenario_streams import ScenarioRequest
 from .streams import UnknownError
@@ -98,6 +99,10 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(LandingError)
     async def _landing(request: Request, error: LandingError) -> Response:
         return refused(500, error)
+
+    @app.exception_handler(NobodyWaitsError)
+    async def _ending(request: Request, error: NobodyWaitsError) -> Response:
+        return refused(503, error, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     @app.exception_handler(BusyError)
     async def _busy(request: Request, error: BusyError) -> Response:

@@ -6,6 +6,7 @@ is told the lag.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 
@@ -37,6 +38,37 @@ _encoding = CapacityLimiter(4)
 Write = Callable[[bytes], Awaitable[None]]
 Frames = tuple[np.ndarray, list[bytes]]
 """Moments of some records and their bytes."""
+
+
+class NobodyWaitsError(RuntimeError):
+    """Whoever asked has gone away, or the server is about to end."""
+
+
+class Wanted:
+    """Whether somebody still waits for the first record of a stream."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def check(self) -> None:
+        """NobodyWaitsError, in the thread that waits for a file, once nobody does."""
+        if self._ended.is_set():
+            raise NobodyWaitsError("the server is about to end: ask again once it is back")
+
+    async def first(
+        self, portions: Iterator[Portion], receive: Receive, closing: asyncio.Event
+    ) -> Portion | None:
+        """The first portion, None if there is none; NobodyWaitsError."""
+        drawing = asyncio.create_task(in_thread(portions))
+        ends = [asyncio.create_task(_left(receive)), asyncio.create_task(closing.wait())]
+        await asyncio.wait([drawing, *ends], return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        if not drawing.done():
+            drawing.cancel()
+            self._ended.set()
+            self.check()
+        return await drawing
 
 
 async def in_thread(portions: Iterator[Portion]) -> Portion | None:

@@ -17,6 +17,7 @@ from ..streaming.sources import SimulatedDays, source_of
 from ..streaming.stream import Stream
 from .bounds import check_day, check_size
 from .live import LiveRequest, live_scenario
+from .paced import Wanted
 from .scenario_streams import ScenarioRequest
 
 MAX_DAYS_AFTER_CLOCK = 3_660
@@ -128,8 +129,10 @@ def live(request: LiveRequest, generator: str, after: str | None) -> Asked:
     return Asked(stream, position, scenario.clock.time_compression, microseconds(begins), headers, False)
 
 
-def of_scenario(request: ScenarioRequest, name: str, storage: Storage, after: str | None) -> Asked:
-    """The stream of a scenario that a request asks for."""
+def of_scenario(
+    request: ScenarioRequest, name: str, storage: Storage, after: str | None, wanted: Wanted
+) -> Asked:
+    """The stream of a scenario that a request asks for, as long as somebody wants it."""
     scenario = scenario_named(name)
     clock = scenario.clock
     first, last = request.first or clock.start, request.last or clock.end
@@ -140,7 +143,7 @@ def of_scenario(request: ScenarioRequest, name: str, storage: Storage, after: st
         raise SelectionError("to", str(last), f"{first} to {latest}")
     simulation = Simulation(scenario)
     selection = Selection(simulation, tuple(request.tables), request.order, request.labels)
-    source = source_of(selection, request.source, storage)
+    source = source_of(selection, request.source, storage, wanted.check)
     stream = Stream(selection, source, first, last, None, request.limit)
     headers = {"X-Simtom-Digest": selection.digest, "X-Simtom-World": simulation.world.digest}
     speed = None if request.speed == "max" else float(request.speed)

@@ -158,6 +158,8 @@ class LandedDays:
         return f"SELECT {columns} FROM {name} WHERE day BETWEEN ? AND ? ORDER BY rowid"
 
 
-def source_of(selection: Selection, name: SourceName, storage: Storage) -> Source:
+def source_of(
+    selection: Selection, name: SourceName, storage: Storage, give_up: Callable[[], None] = lambda: None
+) -> Source:
     """The source of that name."""
-    return SimulatedDays(selection) if name == "simulated" else LandedDays(selection, storage)
+    return SimulatedDays(selection) if name == "simulated" else LandedDays(selection, storage, give_up)

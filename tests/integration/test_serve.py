@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
+import duckdb
 import httpx
 import numpy as np
 import pyarrow as pa
@@ -334,11 +335,7 @@ def test_a_slow_client_is_told_its_lag_gets_every_record_once_and_frees_its_plac
     assert float(lag) > 1
     ids = [int(line.rpartition(b".")[2]) for line in received.splitlines() if line.startswith(b"id: ")]
     assert ids == list(range(len(ids)))
-    for _ in range(100):
-        if open_streams(server) == 0:
-            return
-        time.sleep(0.1)
-    raise AssertionError("the place is still taken")
+    wait_until_streams(server, 0)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -357,6 +354,36 @@ def test_a_signal_ends_the_server_and_its_streams_within_two_seconds(
         assert server.process.returncode == code
         assert "Traceback" not in said
         listening.communicate(timeout=10)
+
+
+LANDED = "/scenarios/tiny/stream?tables=transactions&source=landed"
+
+
+def test_who_waits_for_a_file_that_is_in_use_may_leave_and_holds_up_no_end(home: Path) -> None:
+    """A client that goes away frees its place; one that is there when the server ends is told so."""
+    with duckdb.connect(str(home / "simtom.duckdb")), served(home) as server:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(server.address + LANDED, timeout=2)
+        wait_until_streams(server, 0)
+        waiting = ["curl", "-s", "-w", "%{http_code}", server.address + LANDED]
+        with subprocess.Popen(waiting, stdout=subprocess.PIPE, text=True) as client:
+            wait_until_streams(server, 1)
+            server.process.send_signal(signal.SIGINT)
+            _, said = server.process.communicate(timeout=30)
+            answer, _ = client.communicate(timeout=30)
+    assert server.process.returncode == 130
+    assert "Traceback" not in said
+    assert answer.endswith("503")
+    assert "the server is about to end" in answer
+
+
+def wait_until_streams(server: Server, count: int) -> None:
+    """Until so many streams are open; a file in use is waited for far longer."""
+    for _ in range(100):
+        if open_streams(server) == count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"there are {open_streams(server)} streams, not {count}")
 
 
 def test_who_may_ask(home: Path) -> None:
