@@ -10,16 +10,7 @@ from click.testing import CliRunner
 from dagster._cli.asset import asset_materialize_command
 
 from simtom_pipeline import load_scenario
-from tests.support.dagster_runs import definitions
-
-TINY = """\
-name: tiny
-extends: baseline
-clock: {end: 2024-01-20}
-volume: {base_daily_volume: 20}
-bnpl: {population: {initial_customers: 50}}
-"""
-
+from tests.support.dagster_runs import TINY, definitions
 
 ITS_DEFINITIONS = """\
 from pathlib import Path

@@ -10,14 +10,7 @@ from typer.testing import CliRunner
 
 from simtom_pipeline.assets.instance import COMMAND_TAG, ELSEWHERE, WORKSPACE, end_dead_runs
 from simtom_pipeline.cli import app
-
-TINY = """\
-name: tiny
-extends: baseline
-clock: {end: 2024-01-20}
-volume: {base_daily_volume: 20}
-bnpl: {population: {initial_customers: 50}}
-"""
+from tests.support.dagster_runs import TINY
 
 
 def test_a_run_of_the_command_is_of_the_job_that_the_ui_serves_if_the_ui_knows_its_scenario(

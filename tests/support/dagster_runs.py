@@ -12,6 +12,14 @@ from simtom_pipeline.landing import DuckDBFile
 from simtom_pipeline.scenarios.models import Scenario
 from simtom_pipeline.simulation import Simulation
 
+TINY = """\
+name: tiny
+extends: baseline
+clock: {end: 2024-01-20}
+volume: {base_daily_volume: 20}
+bnpl: {population: {initial_customers: 50}}
+"""
+"""A scenario of a few purchases a day."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
