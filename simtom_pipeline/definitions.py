@@ -7,6 +7,7 @@ from .lasting import lasting
 with lasting():
     import dagster as dg
 
+    from .assets.broken import broken_definitions
     from .assets.factory import LogProgress, resources, scenario_definitions
     from .home import default_database
     from .landing import DuckDBFile
@@ -17,7 +18,7 @@ _logger = logging.getLogger("simtom")
 
 @lasting()
 def build() -> dg.Definitions:
-    """The code location; a broken scenario is reported and left out."""
+    """The code location; of a broken scenario it shows what is wrong."""
     scenarios, broken = load_all()
     for name, problems in broken.items():
         _logger.warning("scenario %s is left out:\n%s", name, problems)
@@ -27,7 +28,9 @@ def build() -> dg.Definitions:
     shared = dg.Definitions(
         resources=resources(str(database), LogProgress()), executor=dg.in_process_executor
     )
-    return dg.Definitions.merge(shared, *(scenario_definitions(s, DuckDBFile(database)) for s in scenarios))
+    graphs = (scenario_definitions(scenario, DuckDBFile(database)) for scenario in scenarios)
+    said = {name: str(problems) for name, problems in broken.items()}
+    return dg.Definitions.merge(shared, *graphs, broken_definitions(said))
 
 
 defs = build()

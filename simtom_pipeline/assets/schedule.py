@@ -20,11 +20,12 @@ def history_job_name(scenario: Scenario) -> str:
 
 def history_job(scenario: Scenario) -> "UnresolvedAssetJobDefinition":
     """Materializes and checks everything of the scenario; partitions come as range tags."""
+    what = f"Simulates, lands and checks the scenario {scenario.name}. {scenario.description}"
     return dg.define_asset_job(
         history_job_name(scenario),
         selection=dg.AssetSelection.groups(scenario.name),
         executor_def=dg.in_process_executor,
-        description=f"Simulate, land and check: {scenario.description}",
+        description=what.strip(),
     )
 
 

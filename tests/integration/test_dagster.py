@@ -231,17 +231,31 @@ def test_a_failing_landing_keeps_the_days_that_were_there(
     assert rows_a_day(copied) == before
 
 
-def test_a_broken_scenario_is_left_out_of_the_code_location(
-    home: Path, caplog: pytest.LogCaptureFixture
+def test_a_broken_scenario_is_an_asset_that_says_what_is_wrong_and_whose_check_fails(
+    home: Path, caplog: pytest.LogCaptureFixture, instance: dg.DagsterInstance
 ) -> None:
     (home / "scenarios").mkdir()
-    (home / "scenarios" / "broken.yaml").write_text("name: broken\nextends: baseline\nseed: x\n")
+    for file in ("broken.yaml", "no name.yaml"):
+        (home / "scenarios" / file).write_text("name: broken\nextends: baseline\nseed: x\n")
     from simtom_pipeline.definitions import build
 
-    groups = {spec.group_name for spec in build().resolve_all_asset_specs()}
+    location = build()
+    specs = {spec.key: spec for spec in location.resolve_all_asset_specs()}
+    groups = {spec.group_name for spec in specs.values()}
     assert "baseline" in groups
     assert "broken" not in groups
     assert "scenario broken is left out" in caplog.text
+    broken = {key: spec for key, spec in specs.items() if spec.group_name == "broken_scenarios"}
+    assert len(broken) == 2
+    for key, spec in broken.items():
+        assert "broken.yaml:3: seed" in (spec.description or "") or "no name" in (spec.description or "")
+        check = dg.AssetCheckKey(key, "can_be_used")
+        job = location.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection={check})
+        result = job.execute_in_process(instance=instance, run_config=QUIET)
+        (found,) = result.get_asset_check_evaluations()
+        assert not found.passed
+        assert found.description
+        assert found.description in (spec.description or "")
 
 
 def test_the_instance_is_set_up_once_and_a_users_configuration_is_kept(home: Path) -> None:
