@@ -412,10 +412,13 @@ def serve(
     except ModuleNotFoundError as error:
         fail(f"{error.name} is missing: pip install 'simtom-pipeline[serve]'")
     message = f"SIMTOM on http://{host}:{port}, its parameters on http://{host}:{port}/docs. Ctrl-C ends it."
-    out.print(message, markup=False, highlight=False, soft_wrap=True)
-    out.file.flush()
-    with usable(Path(f"{host}:{port}"), "Name another port with --port."):
-        serve_http(host, port, token, file)
+
+    def listening() -> None:
+        out.print(message, markup=False, highlight=False, soft_wrap=True)
+        out.file.flush()
+
+    with usable(Path(f"{host}:{port}"), "Name another address with --host and --port."):
+        serve_http(host, port, token, file, listening)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import duckdb
 import pyarrow as pa
 
-from .home import default_database
+from .home import default_database, run_command
 from .landing import DuckDBFile, LandingError
 from .scenarios.base import valid_name
 from .scenarios.models import Scenario
@@ -77,7 +77,7 @@ def training_set(
     moment, name = _moment(as_of), scenario.name if isinstance(scenario, Scenario) else str(scenario)
     file = Path(database or default_database())
     if not file.is_file():
-        raise LandingError(f"There is no file {file}. Land the scenario first: simtom run {name}")
+        raise LandingError(f"There is no file {file}. Land the scenario first: {run_command(name, file)}")
     if not valid_name(name):
         raise ValueError(f"scenario: found {scenario!r}; allowed: a scenario, or the name of one")
     with DuckDBFile(file).open(read_only=True) as landed:
@@ -85,7 +85,7 @@ def training_set(
             rows = _in_order_of_time(landed.connection, f"FROM {quoted(name, 'training_set')}(?)", moment)
         except duckdb.CatalogException as error:
             raise LandingError(
-                f"{file} has no training set of {name!r}. Land the scenario first: simtom run {name}"
+                f"{file} has no training set of {name!r}. Land the scenario first: {run_command(name, file)}"
             ) from error
         return _frame(rows) if format == "pandas" else rows.to_arrow_table()
 

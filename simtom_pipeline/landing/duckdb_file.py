@@ -246,7 +246,8 @@ def _room_for(path: Path) -> Iterator[None]:
 
 def _locked_or_broken(path: Path, message: str) -> LandingError:
     if not re.search("Could not set lock|Conflicting lock", message):
-        said = f"{path} cannot be opened: {message.splitlines()[0]}. Name another file with --database."
+        reason = message.splitlines()[0].rstrip(".!")
+        said = f"{path} cannot be opened: {reason}. Name another file with --database."
         return LandingError(said)
     holder = re.search(r"Conflicting lock is held in (.*?) \(PID (\d+)\)", message)
     who = f"process {holder[2]} ({holder[1]})" if holder else "another process"

@@ -33,13 +33,21 @@ from .documents import BrokenScenario, DayInfo, GeneratorInfo, ScenarioDetail, S
 from .errors import PLAIN_RESPONSES, STREAM_RESPONSES, BodyTooLargeError, answer_errors
 from .formats import ARROW, accepted, format_of
 from .live import LiveRequest
-from .paced import PacedResponse, Wanted
+from .paced import PacedResponse, Portions, Wanted
 from .problems import of_scenario
 from .scenario_streams import DayFormat, ScenarioRequest
 
 LISTS = {"tables", "peak_hours"}
 """Parameters whose values a URL may give one by one."""
 PARQUET = "application/vnd.apache.parquet"
+DOCUMENTS = {
+    "*/*": "json",
+    "application/*": "json",
+    "application/json": "json",
+    ARROW: "arrow",
+    PARQUET: "parquet",
+}
+"""Forms of a table of a day, by media type."""
 PAGE = FilePath(__file__).parent / "page.html"
 
 
@@ -134,7 +142,8 @@ def _about(app: FastAPI, service: Service) -> None:
     @app.get(
         "/scenarios/{name}/days/{day}", summary="What a day is expected to bring", responses=PLAIN_RESPONSES
     )
-    def day_info(name: Name, day: date) -> DayInfo:
+    def day_info(request: Request, name: Name, day: date) -> DayInfo:
+        _no_others(request)
         simulation = Simulation(streams.scenario_named(name))
         _check_day(simulation.scenario, day)
         return _expected(simulation, day)
@@ -152,6 +161,7 @@ def _about(app: FastAPI, service: Service) -> None:
         table: Name,
         form: Annotated[DayFormat | None, Query(alias="format")] = None,
     ) -> Response:
+        _no_others(request, "format")
         simulation = Simulation(streams.scenario_named(name))
         _check_day(simulation.scenario, day)
         tables = simulation.simulate_day(day)
@@ -214,7 +224,7 @@ async def _answer(
     service.slots.take()
     try:
         asked = await to_thread.run_sync(make)
-        portions = asked.stream.portions(asked.position)
+        portions = Portions(asked.stream.portions(asked.position))
         first = await wanted.first(portions, request.receive, service.closing)
         if first is None:
             service.slots.give_back()
@@ -229,6 +239,13 @@ async def _answer(
     except BaseException:
         service.slots.give_back()
         raise
+
+
+def _no_others(request: Request, *names: str) -> None:
+    """SelectionError for a parameter of another name."""
+    for name in request.query_params:
+        if name not in names:
+            raise SelectionError(name, "an unknown parameter", ", ".join(names) or "none")
 
 
 def _said_once(request: Request) -> None:
@@ -294,8 +311,8 @@ def _expected(simulation: Simulation, day: date) -> DayInfo:
 
 def _accepted_document(request: Request) -> DayFormat:
     """The form of a document that a client accepts; JSON where it does not say."""
-    accept = request.headers.get("accept", "")
-    return "arrow" if ARROW in accept else "parquet" if PARQUET in accept else "json"
+    found: Any = accepted(request.headers.get("accept"), DOCUMENTS)
+    return found
 
 
 def _as(rows: pa.Table, form: DayFormat) -> Response:

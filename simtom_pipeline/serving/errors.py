@@ -49,7 +49,7 @@ def _parameters(request: Request) -> list[str]:
     path = request.url.path
     if path.startswith("/scenarios/") and path.endswith("/stream"):
         return _names(ScenarioRequest)
-    return _names(LiveRequest) if path.startswith("/stream/") else []
+    return [*_names(LiveRequest), "total_records"] if path.startswith("/stream/") else []
 
 
 def _names(model: type[BaseModel]) -> list[str]:

@@ -1,6 +1,6 @@
 """How records look on the wire: Server-Sent Events, JSON Lines, or an Arrow stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -29,12 +29,12 @@ MICROSECONDS_PER_BATCH = 100_000
 class NotAcceptableError(ValueError):
     """The client accepts none of the forms that a stream has."""
 
-    def __init__(self, accept: str) -> None:
-        super().__init__(f"Accept: found {accept!r}; allowed: {SSE}, {JSON_LINES}, {ARROW}")
+    def __init__(self, accept: str, allowed: Iterable[str]) -> None:
+        super().__init__(f"Accept: found {accept!r}; allowed: {', '.join(allowed)}")
 
 
-def accepted(accept: str | None) -> str:
-    """The media type that a client likes best of those there are; NotAcceptableError."""
+def accepted(accept: str | None, forms: Mapping[str, str] = ALIASES) -> str:
+    """The form that a client likes best of those that media types name; NotAcceptableError."""
     wanted = []
     for place, part in enumerate((accept or "*/*").split(",")):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -44,9 +44,9 @@ def accepted(accept: str | None) -> str:
         except ValueError:
             continue
     for unlikeness, _, name in sorted(wanted):
-        if unlikeness < 0 and name in ALIASES:
-            return ALIASES[name]
-    raise NotAcceptableError(accept or "")
+        if unlikeness < 0 and name in forms:
+            return forms[name]
+    raise NotAcceptableError(accept or "", [name for name in forms if "*" not in name])
 
 
 class Format(Protocol):

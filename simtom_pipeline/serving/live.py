@@ -60,6 +60,13 @@ class LiveRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name(cls, said: Any) -> Any:
+        if isinstance(said, dict) and {"max_records", "total_records"} <= said.keys():
+            raise ValueError("total_records: found max_records too, which is the same; allowed: one of them")
+        return said
+
     rate_per_second: Annotated[
         float | None,
         Field(

@@ -7,7 +7,7 @@ is told the lag.
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -40,6 +40,34 @@ Frames = tuple[np.ndarray, list[bytes]]
 """Moments of some records and their bytes."""
 
 
+class Portions:
+    """Portions of a stream, which threads draw one after the other; ended as soon as none is drawing.
+
+    A thread cannot be interrupted: who leaves while it draws a day leaves it to end the stream afterwards.
+    """
+
+    def __init__(self, portions: Generator[Portion, None, None]) -> None:
+        self._portions, self._drawing, self._ended = portions, threading.Lock(), False
+
+    def draw(self) -> Portion | None:
+        """The next one; None after the last."""
+        try:
+            with self._drawing:
+                return next(self._portions, None)
+        finally:
+            if self._ended:
+                self.close()
+
+    def close(self) -> None:
+        """Nothing more is wanted."""
+        self._ended = True
+        if self._drawing.acquire(blocking=False):
+            try:
+                self._portions.close()
+            finally:
+                self._drawing.release()
+
+
 class NobodyWaitsError(RuntimeError):
     """Whoever asked has gone away, or the server is about to end."""
 
@@ -55,9 +83,7 @@ class Wanted:
         if self._ended.is_set():
             raise NobodyWaitsError("the server is about to end: ask again once it is back")
 
-    async def first(
-        self, portions: Iterator[Portion], receive: Receive, closing: asyncio.Event
-    ) -> Portion | None:
+    async def first(self, portions: Portions, receive: Receive, closing: asyncio.Event) -> Portion | None:
         """The first portion, None if there is none; NobodyWaitsError."""
         drawing = asyncio.create_task(in_thread(portions))
         ends = [asyncio.create_task(_left(receive)), asyncio.create_task(closing.wait())]
@@ -66,14 +92,15 @@ class Wanted:
             end.cancel()
         if not drawing.done():
             drawing.cancel()
+            portions.close()
             self._ended.set()
             self.check()
         return await drawing
 
 
-async def in_thread(portions: Iterator[Portion]) -> Portion | None:
+async def in_thread(portions: Portions) -> Portion | None:
     """The next portion, drawn in a thread; None after the last."""
-    return await to_thread.run_sync(next, portions, None, limiter=_drawing)
+    return await to_thread.run_sync(portions.draw, limiter=_drawing)
 
 
 class PacedResponse(Response):
@@ -92,7 +119,7 @@ class PacedResponse(Response):
     def __init__(
         self,
         first: Portion,
-        portions: Generator[Portion, None, None],
+        portions: Portions,
         form: Format,
         speed: float | None,
         origin: int,

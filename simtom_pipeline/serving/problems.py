@@ -91,4 +91,6 @@ def _of_one(error: ErrorDetails, known: Sequence[str]) -> Problem:
         return Problem(key=key, found=found, allowed=allowed)
     if error["type"] == "missing":
         return Problem(key=".".join(path), found="nothing", allowed="a value, it is required")
+    if error["type"].startswith("date_"):
+        message = "a day such as 2024-03-01"
     return Problem(key=".".join(path), found=describe(error["input"])[:200], allowed=message)

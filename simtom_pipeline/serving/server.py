@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -29,8 +30,8 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(host: str, port: int, token: str | None, database: Path) -> None:
-    """Serve on an address until SIGINT or SIGTERM.
+def serve(host: str, port: int, token: str | None, database: Path, listening: Callable[[], None]) -> None:
+    """Serve on an address until SIGINT or SIGTERM; `listening` is called once it can be reached.
 
     Raises
     ------
@@ -48,6 +49,7 @@ def serve(host: str, port: int, token: str | None, database: Path) -> None:
         ws="none",
     )
     with _listening(host, port) as listener:
+        listening()
         asyncio.run(_Server(config, service).serve([listener]))
 
 

@@ -125,7 +125,7 @@ def live(request: LiveRequest, generator: str, after: str | None) -> Asked:
         "X-Simtom-Start-Time": begins.isoformat(),
         "Content-Location": address,
     }
-    position = _position(after or request.after)
+    position = _position(request.after if after is None else after)
     return Asked(stream, position, scenario.clock.time_compression, microseconds(begins), headers, False)
 
 
@@ -148,11 +148,11 @@ def of_scenario(
     headers = {"X-Simtom-Digest": selection.digest, "X-Simtom-World": simulation.world.digest}
     speed = None if request.speed == "max" else float(request.speed)
     begins = microseconds(datetime.combine(first, time()))
-    return Asked(stream, _position(after or request.after), speed, begins, headers, True)
+    return Asked(stream, _position(request.after if after is None else after), speed, begins, headers, True)
 
 
 def _position(text: str | None) -> Position | None:
-    if not text:
+    if text is None:
         return None
     try:
         return Position.read(text)

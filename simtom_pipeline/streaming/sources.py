@@ -8,6 +8,7 @@ from typing import Literal
 import pyarrow as pa
 
 from ..contracts import TableContract
+from ..home import run_command
 from ..landing import InUseError, LandingError, Storage
 from ..landing.records import kept
 from ..sql import quoted
@@ -116,7 +117,8 @@ class LandedDays:
         days = [first + timedelta(n) for n in range((last - first).days + 1)]
         if not self._storage.exists():
             raise NotLandedError(
-                f"There is no file {self._storage.address}. Land it first: simtom run {scenario}"
+                f"There is no file {self._storage.address}. Land it first:"
+                f" {run_command(scenario, self._storage.address)}"
             )
         until = monotonic() + MAX_WAIT
         while True:

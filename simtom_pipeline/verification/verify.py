@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from ..home import default_database
+from ..home import default_database, run_command
 from ..landing import DuckDBFile, LandingError, schema_of
 from ..scenarios.models import Scenario
 from ..simulation import Simulation
@@ -125,7 +125,7 @@ def verify(scenario: Scenario, *, database: Path | str | None = None) -> list[Ch
     []
     """
     file, simulation = Path(database or default_database()).expanduser(), Simulation(scenario)
-    how_to_land = f"Land it first: simtom run {scenario.name}"
+    how_to_land = f"Land it first: {run_command(scenario.name, file)}"
     if not file.is_file():
         raise LandingError(f"There is no file {file}. {how_to_land}")
     with DuckDBFile(file).open_to_examine() as landed:

@@ -265,6 +265,12 @@ WRONG = [
     ("/scenarios/tiny/stream?from=2025-01-01", 422, '"key":"from"'),
     ("/scenarios/tiny/stream?speed=-1", 422, '[{"key":"speed","found":"'),
     ("/scenarios/tiny/stream?tables=", 422, '"key":"tables"'),
+    ("/scenarios/tiny/stream?after=", 422, '"key":"after"'),
+    ("/scenarios/tiny/stream?from=20240301", 422, '"allowed":"a day such as 2024-03-01"'),
+    ("/scenarios/tiny/stream?from=soon", 422, '"allowed":"a day such as 2024-03-01"'),
+    ("/scenarios/tiny/days/2024-01-01/transactions?formt=parquet", 422, '"key":"formt"'),
+    ("/scenarios/tiny/days/2024-01-01?hour=3", 422, '"key":"hour"'),
+    ("/stream/bnpl?max_records=3&total_records=4", 422, '"key":"total_records","found":"max_records too'),
     ("/scenarios/tiny/stream?limit=2&limit=3", 422, '"key":"limit","found":"2 values"'),
     ("/stream/bnpl?seed=2&seed=3", 422, '"key":"seed","found":"2 values"'),
     ("/scenarios/tiny/stream?lmit=3", 422, '"allowed":"from, to, tables, speed, order, labels, source, limit, after"'),
@@ -305,6 +311,10 @@ def test_bodies_that_are_none_are_refused(server: Server) -> None:
         assert {"key", "found", "allowed"} == set(answer.json()["detail"][0])
     assert httpx.post(address, content=b"null").json()["detail"][0]["found"] == "null"
     assert httpx.get(address, headers={"Accept": "image/png"}).status_code == 406
+    table = server.address + "/scenarios/tiny/days/2024-01-01/transactions"
+    refused = httpx.get(table, headers={"Accept": "application/xml"})
+    assert refused.status_code == 406
+    assert "application/vnd.apache.parquet" in refused.text
 
 
 def test_a_monitor_may_ask_for_the_head_alone(server: Server) -> None:
@@ -384,6 +394,15 @@ def wait_until_streams(server: Server, count: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"there are {open_streams(server)} streams, not {count}")
+
+
+def test_a_server_says_that_it_is_there_once_it_is(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run([*SIMTOM, "serve", "--port", port], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Address already in use" in done.stderr
 
 
 def test_who_may_ask(home: Path) -> None:

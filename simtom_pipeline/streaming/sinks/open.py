@@ -17,6 +17,8 @@ def opened(destination: str, after: Position | None = None) -> Sink:
     ----------
     after : the record after which a replay goes on; a file or folder that ends with it is added to.
     """
+    if not destination.strip():
+        raise SinkError(f"--to: found {destination!r}; allowed: {ALLOWED}")
     if destination == "-":
         return JsonLinesSink(standard_output)
     parts = urlsplit(destination)

@@ -310,3 +310,10 @@ def test_without_the_client_a_replay_says_what_to_install(monkeypatch: pytest.Mo
 def test_a_place_that_is_none_is_refused(place: str) -> None:
     with pytest.raises(SinkError, match=r"--to: found .*; allowed: "):
         opened(place)
+
+
+@pytest.mark.parametrize("nowhere", ["", " "])
+def test_nowhere_is_no_destination(nowhere: str) -> None:
+    """An empty variable in a shell does not fill the folder that somebody is in."""
+    with pytest.raises(SinkError, match="--to: found"):
+        opened(nowhere)
