@@ -93,16 +93,13 @@ def answer_errors(app: FastAPI) -> None:
         return JSONResponse({"detail": str(error), "asked": error.here, "here": landed}, 409)
 
     @app.exception_handler(InUseError)
-    async def _in_use(request: Request, error: InUseError) -> Response:
+    @app.exception_handler(NobodyWaitsError)
+    async def _not_now(request: Request, error: InUseError | NobodyWaitsError) -> Response:
         return refused(503, error, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     @app.exception_handler(LandingError)
     async def _landing(request: Request, error: LandingError) -> Response:
         return refused(500, error)
-
-    @app.exception_handler(NobodyWaitsError)
-    async def _ending(request: Request, error: NobodyWaitsError) -> Response:
-        return refused(503, error, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     @app.exception_handler(BusyError)
     async def _busy(request: Request, error: BusyError) -> Response:

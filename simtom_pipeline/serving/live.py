@@ -60,13 +60,6 @@ class LiveRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_name(cls, said: Any) -> Any:
-        if isinstance(said, dict) and {"max_records", "total_records"} <= said.keys():
-            raise ValueError("total_records: found max_records too, which is the same; allowed: one of them")
-        return said
-
     rate_per_second: Annotated[
         float | None,
         Field(
@@ -162,6 +155,13 @@ class LiveRequest(BaseModel):
     after: Annotated[
         str | None, Field(max_length=200, description="Id of the last record received; also Last-Event-ID.")
     ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name(cls, said: Any) -> Any:
+        if isinstance(said, dict) and {"max_records", "total_records"} <= said.keys():
+            raise ValueError("total_records: found max_records too, which is the same; allowed: one of them")
+        return said
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:

@@ -53,6 +53,16 @@ def test_what_lands_in_another_file_or_of_another_world_leaves_the_homes_history
         assert run.remote_job_origin is None
 
 
+def test_a_file_runs_also_where_the_homes_scenario_of_that_name_cannot_be_used(prepared_home: Path) -> None:
+    (prepared_home / "scenarios").mkdir()
+    (prepared_home / "scenarios" / "tiny.yaml").write_text(TINY + "seed: x\n")
+    (prepared_home / "tiny.yaml").write_text(TINY)
+    result = CliRunner().invoke(app, ["run", str(prepared_home / "tiny.yaml"), "--to", "2024-01-01"])
+    assert result.exit_code == 0, result.output
+    with dg.DagsterInstance.from_config(str(prepared_home / "dagster")) as instance:
+        assert not instance.get_runs()
+
+
 def test_a_run_that_the_ui_executes_again_is_not_taken_for_one_of_a_command_that_is_gone(
     prepared_home: Path,
 ) -> None:
